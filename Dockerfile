@@ -1,0 +1,52 @@
+# Build:  docker build -t fetalt2prep .
+# By default torch comes as the package index serves it (on x86-64 with CUDA, several gigabytes). For a small image that
+# computes on CPUs only, name the index of PyTorch's CPU builds:
+#         docker build --build-arg TORCH_INDEX=<PyTorch's CPU index> -t fetalt2prep .
+ARG PYTHON_IMAGE=python:3.12-slim-bookworm
+
+FROM ${PYTHON_IMAGE} AS build
+ARG TORCH_INDEX=""
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1
+WORKDIR /src
+RUN python -m venv /opt/fetalt2prep
+COPY constraints.txt ./
+# torch first, pinned, and in a layer of its own: it is most of the image and changes least.
+RUN /opt/fetalt2prep/bin/pip install ${TORCH_INDEX:+--index-url "${TORCH_INDEX}"} --constraint constraints.txt torch
+COPY pyproject.toml README.md LICENSE ./
+COPY fetalt2prep fetalt2prep
+COPY bids_app bids_app
+RUN /opt/fetalt2prep/bin/pip install --constraint constraints.txt . \
+ && /opt/fetalt2prep/bin/pip uninstall --yes pip
+
+FROM ${PYTHON_IMAGE}
+COPY --from=build /opt/fetalt2prep /opt/fetalt2prep
+# The interpreter's own installer is of no use at run time. Any uid may run the container, known to /etc/passwd or not.
+# TEMPLATEFLOW_HOME is not set here: the app always points it at the stub among its own files.
+RUN python -m pip uninstall --yes pip \
+ && mkdir -p /home/fetalt2prep \
+ && chmod 0777 /home/fetalt2prep
+ENV PATH=/opt/fetalt2prep/bin:$PATH \
+    HOME=/home/fetalt2prep \
+    USER=fetalt2prep \
+    LOGNAME=fetalt2prep \
+    LANG=C.UTF-8 \
+    PYTHONNOUSERSITE=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    NO_ET=1 \
+    NIPYPE_NO_ET=1 \
+    MPLBACKEND=Agg \
+    OMP_NUM_THREADS=1 \
+    MKL_NUM_THREADS=1
+WORKDIR /tmp
+ENTRYPOINT ["/opt/fetalt2prep/bin/fetalt2prep"]
+
+ARG VERSION=""
+ARG VCS_REF=""
+ARG BUILD_DATE=""
+LABEL org.opencontainers.image.title="fetalt2prep" \
+      org.opencontainers.image.description="T2 maps from multi-echo-time fetal brain MRI (BIDS App); research use only" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${VCS_REF}" \
+      org.opencontainers.image.created="${BUILD_DATE}"

@@ -1,0 +1,214 @@
+"""Which derivatives a session has, under which entities, and what their sidecars say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bids_app.options import Options
+from bids_app.session import SessionInputs, StackInput
+from fetalt2prep import __version__
+
+REASONS = {
+    0: "T2 estimated",
+    1: "outside the brain mask",
+    2: "too few echo times",
+    3: "signal not positive",
+    4: "signal rises with echo time",
+    5: "T2 out of range",
+}
+FIT = "Log-linear least squares, weighted by the signal, on the jointly reconstructed echoes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derivative:
+    """One file to be stored."""
+
+    in_file: str
+    source: str
+    """Path whose entities name the file."""
+    entities: Mapping[str, str]
+    """Entities added to, or replacing, those of the source."""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    """Sidecar; empty: none is written."""
+
+
+def session_source(session: SessionInputs) -> str:
+    """A path with the entities of the whole session: subject, session, and ``acq-`` when there is but one.
+
+    ``run-`` and ``echo-`` name one stack, and a reconstruction is made from all of them.
+    """
+    name = session.label + (f"_acq-{session.acquisition}" if session.acquisition else "")
+    return f"/{session.label.replace('_', '/')}/anat/{name}_T2w.nii.gz"
+
+
+def stack_derivatives(
+    session: SessionInputs,
+    options: Options,
+    names: Sequence[str],
+    stacks: Sequence[str],
+    masks: Sequence[str],
+    table: str,
+) -> list[Derivative]:
+    """Denoised stacks with their masks, and the table of stacks.
+
+    ``names`` are those of the stacks that were used, in the order of ``stacks`` and ``masks``.
+    """
+    by_name = {stack.name: stack for stack in session.stacks}
+    found: list[Derivative] = []
+    for name, image, mask in zip(names, stacks, masks, strict=True):
+        stack = by_name[name]
+        raw = str(stack.image)
+        preproc = {
+            "Description": "Stack as it enters the reconstruction",
+            "Sources": [raw_uri(stack, options)],
+            "SkullStripped": False,
+            "Units": "arbitrary",
+            "EchoTime": stack.te_s,
+            "SliceThickness": stack.thickness_mm,
+            **field_strength([stack]),
+            "Denoising": {"nlm": "non-local means in each slice", "none": "none"}[options.denoise],
+        }
+        brain = {
+            "Description": "Brain mask of the stack",
+            "Type": "Brain",
+            "Sources": [mask_uri(stack, options)],
+            "MaskSource": "given" if stack.mask else "estimated",
+        }
+        suffix = stack.entities["suffix"]
+        found += [
+            Derivative(
+                in_file=image,
+                source=raw,
+                entities={"desc": "preproc", "suffix": suffix},
+                meta=stamp(preproc, options),
+            ),
+            Derivative(
+                in_file=mask,
+                source=raw,
+                entities={"desc": "brain", "suffix": "mask"},
+                meta=stamp(brain, options),
+            ),
+        ]
+    found.append(_of_session(session, table, "stats", desc="stacks", meta={"Description": "One row per stack"}))
+    return found
+
+
+def recon_derivatives(
+    session: SessionInputs, options: Options, names: Sequence[str], echoes: Sequence[str], te_s:
+    Sequence[float], brain_mask: str, slice_table: str, info: str,
+) -> list[Derivative]:  # fmt: skip
+    """Reconstructed echoes, their mask, the slice table, and the account of the reconstruction."""
+    used = [stack for stack in session.stacks if stack.name in set(names)]
+    sources = [raw_uri(stack, options) for stack in used]
+    found: list[Derivative] = []
+    for number, (echo, time_s) in enumerate(zip(echoes, te_s, strict=True), start=1):
+        meta = {
+            "Description": "Echo of the joint slice-to-volume reconstruction",
+            "Sources": sources,
+            "SkullStripped": True,
+            "Units": "arbitrary",
+            "EchoTime": time_s,
+            **field_strength(used),
+            **recon_account(options),
+        }
+        found.append(_of_session(session, echo, "T2w", desc="recon", echo=str(number), meta=stamp(meta, options)))
+    mask = {
+        "Description": "Brain mask of the reconstruction",
+        "Type": "Brain",
+        "Sources": sorted({mask_uri(stack, options) for stack in used}),
+    }
+    slices = {
+        "Description": "One row per slice: pose, gain, weight, and why it was set aside",
+        **recon_account(options),
+    }
+    found += [
+        _of_session(session, brain_mask, "mask", desc="brain", meta=stamp(mask, options)),
+        _of_session(session, slice_table, "stats", desc="slices", meta=slices),
+        _of_session(session, info, "stats", desc="recon"),
+    ]
+    return found
+
+
+def t2_derivatives(
+    session: SessionInputs, options: Options, te_s: Sequence[float], t2map: str, s0map: str, t2_stderr: str,
+    rmse: str, valid: str, info: str,
+) -> list[Derivative]:  # fmt: skip
+    """T2, S0, standard error of T2, residual, reasons for missing values, account of the fit."""
+    source = session_source(session)
+    stem = source.lstrip("/").rpartition("_")[0]
+    common = {
+        "Sources": [f"bids::{stem}_rec-inr_echo-{n}_desc-recon_T2w.nii.gz" for n in range(1, len(te_s) + 1)],
+        "SkullStripped": True,
+        "EchoTime": list(te_s),
+        **field_strength(session.stacks),
+        "EstimationAlgorithm": FIT,
+        **recon_account(options),
+    }
+    maps = [
+        (t2map, "T2map", None, "s", "T2; NaN where there is no answer"),
+        (s0map, "S0map", None, "arbitrary", "Signal at echo time zero"),
+        (t2_stderr, "T2map", "uncertainty", "s", "Standard error of T2"),
+        (rmse, "T2w", "rmse", "arbitrary", "Root mean square of the residual of the T2 fit"),
+    ]
+    found = [
+        _of_session(
+            session,
+            file,
+            suffix,
+            desc=desc,
+            meta=stamp({**common, "Description": text, "Units": units}, options),
+        )
+        for file, suffix, desc, units, text in maps
+    ]
+    reason = {"Description": "Why a voxel has a T2 (0) or none", "Sources": common["Sources"]}
+    labels = {"Levels": {str(code): text for code, text in REASONS.items()}}
+    found.append(_of_session(session, valid, "dseg", desc="reason", meta=stamp({**reason, **labels}, options)))
+    found.append(_of_session(session, info, "stats", desc="t2"))
+    return found
+
+
+def _of_session(
+    session: SessionInputs, in_file: str, suffix: str, *, desc: str | None = None, echo: str | None = None,
+    meta: Mapping[str, Any] | None = None,
+) -> Derivative:  # fmt: skip
+    entities = {"reconstruction": "inr", "suffix": suffix}
+    entities |= {"desc": desc} if desc else {}
+    entities |= {"echo": echo} if echo else {}
+    return Derivative(in_file=in_file, source=session_source(session), entities=entities, meta=meta or {})
+
+
+def recon_account(options: Options) -> dict[str, Any]:
+    """What a sidecar says about the reconstruction."""
+    recon = options.recon
+    return {
+        "ReconstructionModel": recon.model,
+        "ReconstructionField": recon.field,
+        "ReconstructionResolution": recon.resolution_mm,
+        "RandomSeed": recon.seed,
+    }
+
+
+def field_strength(stacks: Sequence[StackInput]) -> dict[str, float]:
+    """MagneticFieldStrength when the stacks that give it agree."""
+    values = {stack.field_t for stack in stacks if stack.field_t is not None}
+    return {"MagneticFieldStrength": values.pop()} if len(values) == 1 else {}
+
+
+def stamp(meta: Mapping[str, Any], options: Options) -> dict[str, Any]:
+    """Add what is the same in every sidecar of a run."""
+    return {**meta, "SoftwareName": "fetalt2prep", "SoftwareVersion": __version__}
+
+
+def raw_uri(stack: StackInput, options: Options) -> str:
+    """BIDS URI of a stack."""
+    return f"bids:raw:{stack.image.relative_to(options.bids_dir).as_posix()}"
+
+
+def mask_uri(stack: StackInput, options: Options) -> str:
+    """BIDS URI of the given mask of a stack, or of the stack from which the mask was estimated."""
+    if stack.mask is None or options.masks is None:
+        return raw_uri(stack, options)
+    return f"bids:masks:{Path(stack.mask).relative_to(options.masks).as_posix()}"

@@ -1,0 +1,23 @@
+"""The environment variables that the application's dependencies read while they are imported."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def prepare_environment() -> None:
+    """Switch off telemetry, point TemplateFlow at a stub, and give matplotlib a folder that it can write.
+
+    ``NO_ET`` and ``NIPYPE_NO_ET`` stop Nipype from asking a server for its newest version. With a missing or
+    empty home TemplateFlow unpacks thousands of files at import, or fails when it cannot write; no template
+    is used here, so its home is always the stub of this package. Worker processes inherit all of it.
+    """
+    os.environ["NO_ET"] = "1"
+    os.environ["NIPYPE_NO_ET"] = "1"
+    os.environ["TEMPLATEFLOW_HOME"] = str(Path(__file__).parent / "data" / "templateflow")
+    if "MPLCONFIGDIR" not in os.environ and not os.access(Path("~").expanduser(), os.W_OK):
+        folder = Path(tempfile.gettempdir()) / f"fetalt2prep-matplotlib-{os.getuid()}"
+        folder.mkdir(exist_ok=True)
+        os.environ["MPLCONFIGDIR"] = str(folder)

@@ -1,0 +1,86 @@
+"""The participant level as a Nipype workflow: the library's workflow for each session, and its sinks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+
+from nipype.interfaces.base import Interface
+from nipype.pipeline import engine as pe
+
+from bids_app.options import Options
+from bids_app.outputs import SinkRecon, SinkStacks, SinkT2
+from bids_app.session import SessionInputs
+from fetalt2prep import __version__
+from fetalt2prep.workflows.fetal_t2 import init_fetal_t2_wf
+
+MEM_GB = 3.0
+"""Memory that Nipype sets aside for a reconstruction before it starts a second one."""
+
+
+def init_participants_wf(sessions: Sequence[SessionInputs], options: Options, log_dirs: dict[str, Path]) -> pe.Workflow:
+    """One workflow for the given sessions, each independent of the others.
+
+    The name carries the version: a work folder left by another version is never taken up.
+
+    Parameters
+    ----------
+    sessions
+        Sessions with at least one usable stack.
+    options
+        Options of the run; the device is resolved.
+    log_dirs
+        Participant -> folder for the crash files of its nodes.
+    """
+    workflow = pe.Workflow(name="fetalt2prep_" + re.sub(r"\W", "_", __version__) + "_wf")
+    workflow.base_dir = str(options.run.work_dir)
+    for session in sessions:
+        session_wf = init_session_wf(session, options)
+        session_wf.config["execution"] = {"crashdump_dir": str(log_dirs[session.subject])}
+        for node in session_wf._get_all_nodes():
+            node.config = deepcopy(session_wf.config)
+        workflow.add_nodes([session_wf])
+    return workflow
+
+
+def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
+    """Stacks of one session -> derivatives on disk.
+
+    With fewer than two echo times the T2 step and its sink are left out.
+    """
+    stacks = session.stacks
+    fit_t2 = len(session.echo_times_s) > 1
+    workflow = pe.Workflow(name=re.sub(r"\W", "_", session.label) + "_wf")
+    fetal_t2_wf = init_fetal_t2_wf(
+        denoise=options.denoise,
+        recon=options.recon,
+        fit_t2=fit_t2,
+        n_threads=options.run.omp_nthreads,
+        mem_gb=MEM_GB,
+    )
+    inputs = fetal_t2_wf.inputs.inputnode
+    inputs.stacks = [str(stack.image) for stack in stacks]
+    inputs.masks = [str(stack.mask) for stack in stacks if stack.mask is not None]
+    inputs.echo_times_s = [stack.te_s for stack in stacks]
+    inputs.thicknesses_mm = [stack.thickness_mm for stack in stacks]
+    inputs.slice_times_s = [list(stack.slice_times_s or ()) for stack in stacks]
+    # With the sidecars above it: the library by itself reads the one beside the stack only.
+    inputs.slice_directions = [stack.slice_direction for stack in stacks]
+
+    sinks: list[tuple[str, Interface, list[str]]] = [
+        ("sink_stacks", SinkStacks, ["stacks", "stack_masks", "stack_table"]),
+        (
+            "sink_recon",
+            SinkRecon,
+            ["stack_table", "echo_files", "te_s", "brain_mask", "slice_table", "recon_info"],
+        ),
+    ]
+    if fit_t2:
+        ports = ["te_s", "t2map", "s0map", "t2_stderr", "rmse", "valid", "t2_info"]
+        sinks.append(("sink_t2", SinkT2, ports))
+    for name, interface, ports in sinks:
+        node = pe.Node(interface(session=session, options=options), name=name, run_without_submitting=True)
+        workflow.connect([(fetal_t2_wf, node, [(f"outputnode.{port}", port) for port in ports])])
+    return workflow

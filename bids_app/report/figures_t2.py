@@ -1,0 +1,155 @@
+"""The T2 map, how sure it is, and how its values are spread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+
+from bids_app.report.ink import FAINT, INK, NO_ANSWER, TEXT_DARK, plain_axes
+from bids_app.report.pictures import (
+    PLANES,
+    VIEWS,
+    Picture,
+    box_around,
+    centre_of,
+    columns_of,
+    cut,
+    name_sides,
+    scale_bar,
+    sheet,
+)
+
+MARGIN_MM = 4.0
+T2_COLOURS = "viridis"
+DOUBT_COLOURS = "magma"
+HISTOGRAM_BINS = 80
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapPicture:
+    """One quantity to be shown in three planes."""
+
+    values: NDArray[np.float32]
+    """(x, y, z) in the order of the closest RAS axes; NaN where there is no answer."""
+    label: str
+    """Name and unit, written at the colour bar."""
+    high: float
+    """Upper end of the colour bar; the lower is 0."""
+    colours: str = DOUBT_COLOURS
+
+
+def t2_range_ms(field_t: float | None) -> float:
+    """Upper end of the T2 colour bar: 400 ms from 1 T on, 600 ms below or where the field is unknown.
+
+    T2 falls with the field: fetal brain has about 200 to 400 ms at 0.55 T and less at 1.5 T and 3 T.
+    """
+    return 400.0 if field_t is not None and field_t >= 1.0 else 600.0
+
+
+def round_up(value: float) -> float:
+    """The next of 1, 2, 5 times a power of ten: an end for a colour bar that a reader can say aloud."""
+    if not np.isfinite(value) or value <= 0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(step * power for step in (1, 2, 5, 10) if value <= step * power * (1 + 1e-9)))
+
+
+def figure_maps(
+    maps: Sequence[MapPicture],
+    mask: NDArray[np.bool_],
+    spacing_mm: Sequence[float],
+    *,
+    width_in: float = 11.0,
+) -> Figure:
+    """One row per map: axial, coronal, sagittal through the middle of the brain and a colour bar.
+
+    Voxels of ``mask`` (x, y, z) that have no value are gray; outside the mask is background.
+    """
+    box = box_around(mask, spacing_mm, MARGIN_MM)
+    centre = centre_of(mask[box])
+    inside = [cut(mask[box], spacing_mm, axis, centre[axis]) for axis in VIEWS]
+    rows = [[cut(m.values[box], spacing_mm, axis, centre[axis]) for axis in VIEWS] for m in maps]
+    widths, heights = columns_of(rows)
+    figure, grid = sheet(widths, heights, width_in=width_in, top_in=0.35, right_in=1.05)
+    for r, shown in enumerate(maps):
+        image = None
+        for picture, outline, axes in zip(rows[r], inside, grid[r], strict=True):
+            image = _draw(axes, picture, np.asarray(outline.pixels, bool), shown)
+            if r == 0:
+                axes.set_title(PLANES[picture.axis], color=TEXT_DARK, fontsize=11, pad=5)
+        scale_bar(grid[r][0], rows[r][0])
+        if image is not None:
+            _colour_bar(figure, image, grid[r][-1], shown)
+    return figure
+
+
+def _draw(axes: Axes, picture: Picture, inside: NDArray[np.bool_], shown: MapPicture) -> AxesImage:
+    values = np.where(inside, picture.pixels, np.nan)
+    gaps = np.where(inside & ~np.isfinite(values), 1.0, np.nan)
+    axes.imshow(gaps, cmap=ListedColormap([NO_ANSWER]), extent=picture.extent, interpolation="nearest")
+    image = axes.imshow(
+        values, cmap=shown.colours, vmin=0.0, vmax=shown.high, extent=picture.extent, interpolation="nearest"
+    )
+    name_sides(axes, picture)
+    return image
+
+
+def _colour_bar(figure: Figure, image: AxesImage, beside: Axes, shown: MapPicture) -> Colorbar:
+    box = beside.get_position()
+    bar_axes = figure.add_axes(
+        (box.x1 + 0.012, box.y0 + 0.06 * box.height, 0.016, 0.88 * box.height), label="colour bar"
+    )
+    bar = figure.colorbar(image, cax=bar_axes, extend="max")
+    bar.set_label(shown.label, color=TEXT_DARK, fontsize=10, labelpad=7)
+    bar.ax.tick_params(colors=TEXT_DARK, labelsize=9)
+    bar.outline.set_edgecolor(TEXT_DARK)
+    return bar
+
+
+def figure_histogram(t2_ms: NDArray[np.float32], high_ms: float) -> Figure:
+    """Histogram of T2 within the brain (voxel,), in the colours of the map, with median and middle half.
+
+    Values above ``high_ms`` are counted in the last bin, whose bar may leave the top; NaN are left out.
+    """
+    values = t2_ms[np.isfinite(t2_ms)]
+    counts, edges = np.histogram(np.clip(values, 0, high_ms), bins=HISTOGRAM_BINS, range=(0, high_ms))
+    share = 100.0 * counts / max(len(values), 1)
+    figure = Figure(figsize=(8.0, 2.9), layout="constrained")
+    axes = figure.add_subplot()
+    middle = (edges[:-1] + edges[1:]) / 2
+    colours: Colormap = ListedColormap(_viridis())
+    axes.bar(middle, share, width=np.diff(edges), color=colours(middle / high_ms), edgecolor="none")
+    if len(values):
+        q25, q50, q75 = np.percentile(values, [25, 50, 75])
+        axes.axvspan(q25, q75, color=FAINT, alpha=0.35, zorder=0)
+        axes.axvline(q50, color=INK, linewidth=1.6)
+        title = f"median {q50:.0f} ms, middle half {q25:.0f} to {q75:.0f} ms"
+        axes.set_title(title, fontsize=9.5, loc="left", pad=8, color=INK)
+        _name_the_rest(axes, 100.0 * float(np.mean(values > high_ms)), high_ms)
+    axes.set_xlim(0, high_ms)
+    axes.set_ylim(0, 1.15 * max(float(share[:-1].max()), 0.1))
+    axes.set_xlabel("T2 (ms)")
+    axes.set_ylabel("brain voxels (%)")
+    plain_axes(axes)
+    return figure
+
+
+def _name_the_rest(axes: Axes, percent: float, high_ms: float) -> None:
+    """Say how much lies beyond the axis, beside the last bar."""
+    if percent >= 0.5:
+        text = f"{percent:.0f} % above {high_ms:g} ms →"
+        axes.text(0.985, 0.93, text, color=INK, fontsize=9, ha="right", va="top", transform=axes.transAxes)
+
+
+def _viridis() -> NDArray[np.float64]:
+    from matplotlib import colormaps
+
+    return np.asarray(colormaps[T2_COLOURS](np.linspace(0, 1, 256)))

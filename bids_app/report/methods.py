@@ -1,0 +1,119 @@
+"""Methods text of the report, in the words of the run: what was used is said, what was not is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bids_app.report.words import Counts, milliseconds
+
+FIELDS = {
+    "grid": "a grid of learned values at several resolutions",
+    "siren": "a network with sine activations (SIREN) [2]",
+}
+MODELS = {
+    "sc": "Each echo time was reconstructed by itself.",
+    "mc": "All echo times were reconstructed together, with one channel per echo time and shared motion.",
+    "mcreg": (
+        "All echo times were reconstructed together, with one channel per echo time, shared motion, and a"
+        " penalty on the departure of the logarithm of the signal from a straight line in echo time."
+    ),
+    "decay": (
+        "All echo times were reconstructed together: the field holds log S0 and log R2, and the echoes follow"
+        " from them by S = S0 exp(-TE R2)."
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """An entry of the list of references."""
+
+    text: str
+    link: str
+
+
+REFERENCES = (
+    Reference(
+        text=(
+            "Bulut B, Dannecker M, et al. Physics-informed joint multi-TE super-resolution with implicit"
+            " neural representation for robust fetal T2 mapping. arXiv 2508.10680, 2025."
+        ),
+        link="https://arxiv.org/abs/2508.10680",
+    ),
+    Reference(
+        text=(
+            "Sitzmann V, Martel J, Bergman A, Lindell D, Wetzstein G. Implicit neural representations with"
+            " periodic activation functions. NeurIPS 33, 2020."
+        ),
+        link="https://arxiv.org/abs/2006.09661",
+    ),
+    Reference(
+        text=(
+            "Kuklisova-Murgasova M, Quaghebeur G, Rutherford MA, Hajnal JV, Schnabel JA. Reconstruction of"
+            " fetal brain MRI with intensity matching and complete outlier removal. Med Image Anal 16(8),"
+            " 2012."
+        ),
+        link="https://doi.org/10.1016/j.media.2012.07.004",
+    ),
+    Reference(
+        text="Buades A, Coll B, Morel JM. A non-local algorithm for image denoising. CVPR, 2005.",
+        link="https://doi.org/10.1109/CVPR.2005.38",
+    ),
+    Reference(
+        text=(
+            "Gorgolewski K, et al. Nipype: a flexible, lightweight and extensible neuroimaging data"
+            " processing framework in Python. Front Neuroinform 5:13, 2011."
+        ),
+        link="https://doi.org/10.3389/fninf.2011.00013",
+    ),
+)
+
+
+def find(content: dict[str, Any], key: str) -> Any:
+    """First value of a key in nested facts, the outermost first; None when absent."""
+    if key in content:
+        return content[key]
+    for value in content.values():
+        if isinstance(value, dict) and (found := find(value, key)) is not None:
+            return found
+    return None
+
+
+def methods(counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, has_t2: bool) -> list[str]:
+    """Paragraphs for one session; numbers in brackets point into ``REFERENCES``."""
+    te = milliseconds(list(counts.te_ms)) if counts.te_ms else "unknown echo time"
+    known = {"options": options, **facts}
+    denoise = find(known, "denoise")
+    first = f"{counts.n_used_stacks} stacks of thick slices at {te} were used."
+    if denoise == "nlm":
+        first += " Each slice was denoised with non-local means [4], with the noise level estimated from the slice."
+    elif denoise == "none":
+        first += " The slices were not denoised."
+    if not facts:
+        return [first]
+    second = (
+        "One volume per echo time was reconstructed from the slices by a slice-to-volume method in the family"
+        " of [3] that follows [1]: a rigid motion, a gain and a robust weight for each slice, and a Gaussian"
+        " slice profile (through-plane full width at half maximum equal to the slice thickness, in-plane 1.2"
+        " voxels)."
+    )
+    field_name, model = str(find(facts, "field")), str(find(facts, "model"))
+    if field_name in FIELDS:
+        second += f" The volume is {FIELDS[field_name]}."
+    if model in MODELS:
+        second += f" {MODELS[model]}"
+    resolution, seed = find(known, "resolution_mm"), find(known, "seed")
+    if isinstance(resolution, int | float):
+        second += f" The result was sampled at {resolution:g} mm."
+    if seed is not None:
+        second += f" The random seed was {seed}."
+    said = [first, second]
+    if has_t2:
+        said.append(
+            "T2 and S0 were fitted to the reconstructed echoes in each voxel by least squares on the"
+            " logarithm of the signal, weighted by the signal; voxels whose signal does not fall with echo"
+            " time, or gives a T2 out of range, were left without a value."
+        )
+    said.append("The steps ran as a Nipype workflow [5].")
+    return said

@@ -1,0 +1,102 @@
+"""What one session offers: its stacks, and what had to be left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackInput:
+    """One stack that can be read, with the parameters of its acquisition."""
+
+    image: Path
+    mask: Path | None
+    te_s: float
+    thickness_mm: float
+    slice_times_s: tuple[float, ...] | None
+    entities: Mapping[str, str]
+    """Entities in the file name, by their long BIDS names."""
+    shape: tuple[int, ...]
+    voxel_mm: tuple[float, ...]
+    orientation: str
+    """``axial``, ``coronal`` or ``sagittal``: the scanner plane nearest to the slices."""
+    field_t: float | None = None
+    """Magnetic field strength, tesla, when the sidecar gives it."""
+    slice_direction: str = "k"
+    """SliceEncodingDirection: array axis of the slices, ``i``, ``j`` or ``k``, with ``-`` when reversed."""
+    note: str = ""
+    """What was assumed, or empty."""
+
+    @property
+    def name(self) -> str:
+        """File name without extension."""
+        return self.image.name.partition(".")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackProblem:
+    """A stack that was left out, and why."""
+
+    image: Path
+    message: str
+
+    @property
+    def name(self) -> str:
+        """File name without extension."""
+        return self.image.name.partition(".")[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionInputs:
+    """All T2-weighted stacks of one session; sessions are never pooled."""
+
+    subject: str
+    session: str | None
+    stacks: tuple[StackInput, ...] = ()
+    problems: tuple[StackProblem, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """``sub-01_ses-02``, or ``sub-01`` when the data set has no sessions."""
+        return f"sub-{self.subject}" + (f"_ses-{self.session}" if self.session else "")
+
+    @property
+    def echo_times_s(self) -> tuple[float, ...]:
+        """Distinct echo times, ascending, told apart to a microsecond."""
+        return tuple(sorted({round(stack.te_s, 6) for stack in self.stacks}))
+
+    @property
+    def acquisition(self) -> str | None:
+        """The ``acq-`` label when it is the same for all stacks."""
+        labels = {stack.entities.get("acquisition") for stack in self.stacks}
+        return labels.pop() if len(labels) == 1 else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the echo times allow, in words for the log and the report."""
+        times_ms = ", ".join(f"{1000 * te:g}" for te in self.echo_times_s)
+        match len(self.echo_times_s):
+            case 0:
+                return ()
+            case 1:
+                return (f"All stacks have the same echo time ({times_ms} ms): reconstruction without T2 map.",)
+            case 2:
+                return (
+                    f"Two echo times ({times_ms} ms): the decay penalty is zero, and the T2 fit has no "
+                    f"degrees of "
+                    "freedom left, so its residual says nothing.",
+                )
+            case _:
+                return ()
+
+    def table(self) -> str:
+        """Stacks by echo time, orientation, voxel and thickness, as text."""
+        rows = [("stack", "TE (ms)", "plane", "matrix", "voxel (mm)", "thickness (mm)", "mask")]
+        for s in self.stacks:
+            matrix, voxel = (" x ".join(f"{v:.4g}" for v in values) for values in (s.shape, s.voxel_mm))
+            mask = "given" if s.mask else "to estimate"
+            rows.append((s.name, f"{1000 * s.te_s:g}", s.orientation, matrix, voxel, f"{s.thickness_mm:g}", mask))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -1,0 +1,1 @@
+"""Denoising of stacks on the intensity scale they came with."""

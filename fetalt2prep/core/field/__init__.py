@@ -1,0 +1,1 @@
+"""Implicit neural representations: encodings, networks, heads."""

@@ -1,0 +1,1 @@
+"""Where the brain is in a stack."""

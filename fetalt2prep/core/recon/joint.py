@@ -1,0 +1,238 @@
+"""Joint multi-TE slice-to-volume reconstruction, top to bottom.
+
+Unknown are a field ``x -> log V(x, TE)`` of all echoes and, per slice j, a rigid pose T_j, a gain c_j and a weight w_j.
+With the slice acquisition S_j (motion, point spread function, sampling) on a lattice and the noise floor s,
+
+    predicted_j = c_j sqrt( (S_j exp log V)^2 + s^2 )
+    minimise  sum_j w_j |predicted_j - measured_j|^2 / (2 sigma^2) + edges(V) + alpha |A log V|^2
+
+in turns: some steps of Adam for the field on all pixels at once, then weights and gains in closed form and one
+Gauss-Newton step for the poses, each slice against the prediction at its own echo time. Coarse lattices come first
+(:mod:`fetalt2prep.core.recon.schedule`). After arXiv 2508.10680, with the lattice in place of sampled pixels.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from fetalt2prep.core.field.echo import EchoField, SeparateFields
+from fetalt2prep.core.fit import Stop, fit
+from fetalt2prep.core.geometry import Grid, Rigid
+from fetalt2prep.core.outlier import cauchy_weights, robust_sigma, slice_weights
+from fetalt2prep.core.recon.field_fit import FieldFit, Scene
+from fetalt2prep.core.recon.fields import GRID_LEVELS, LEARNING_RATES, build_field
+from fetalt2prep.core.recon.gains import slice_gains
+from fetalt2prep.core.recon.lattice import Lattice
+from fetalt2prep.core.recon.options import ReconOptions
+from fetalt2prep.core.recon.output import collect
+from fetalt2prep.core.recon.penalty import alpha_rule, decay_projector
+from fetalt2prep.core.recon.poses import PosePrior, anchored, gauss_newton_step
+from fetalt2prep.core.recon.result import Recon
+from fetalt2prep.core.recon.schedule import Level, levels
+from fetalt2prep.core.recon.slices import Slices, flatten, typical_r2
+from fetalt2prep.core.slice_op import lattice_blur_voxels
+from fetalt2prep.core.stack import Stack
+
+OnStep = Callable[[str, int, int, float], None]
+MARGIN_MM = 5.0  # the grid reaches this far beyond the outermost pixel: half a slice's profile
+FLOOR_SHARE, FLOOR_MOST = (
+    0.85,
+    0.03,
+)  # noise floor from the spread of the residual, which holds misfit as well
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """What is believed about the slices besides where they are."""
+
+    gain: Tensor  # (slice,)
+    weight: Tensor  # (pixel,) robust weight of pixel and slice together
+    slice_weight: Tensor  # (slice,)
+    sigma: float  # spread of the residual, session scale
+
+    @property
+    def floor(self) -> float:
+        """Noise floor, session scale."""
+        return FLOOR_SHARE * min(self.sigma, FLOOR_MOST / FLOOR_SHARE)
+
+
+def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep | None = None) -> Recon:
+    """Reconstruct every echo of a session on one grid, with the pose, gain and weight of every slice.
+
+    Parameters
+    ----------
+    stacks
+        All stacks of one session, any number of echo times, in scanner space, on one intensity scale.
+    options
+        Model, field, resolution, penalty, seed and device.
+    on_step
+        ``on_step(stage, step, n_steps, loss)`` after every round, for progress.
+
+    Raises
+    ------
+    ValueError
+        No stack, or no pixel inside any mask.
+    """
+    if not any(stack.mask.any() for stack in stacks):
+        raise ValueError(f"None of {len(stacks)} stacks has a pixel inside its mask: there is nothing to reconstruct.")
+    slices = flatten(stacks, options.device)
+    poses = Rigid.identity(slices.centres_mm)
+    trust = Trust(
+        gain=torch.ones_like(slices.thickness_mm),
+        weight=torch.ones_like(slices.values),
+        slice_weight=torch.ones_like(slices.thickness_mm),
+        sigma=0.05,
+    )
+    projector = decay_projector(slices.te_s)
+    alpha = _alpha(options, slices)
+    seconds: dict[str, float] = {}
+    losses: dict[str, list[float]] = {}
+    stop = Stop.MAX_STEPS
+    field: EchoField | SeparateFields | None = None
+    for level in levels(options.resolution_mm):  # coarse to fine
+        began = time.perf_counter()
+        points = poses.move(slices.points_mm, slices.slice_idx)
+        grid = Grid.around(points, level.spacing_mm, MARGIN_MM + level.spacing_mm, 2 ** (GRID_LEVELS - 1))
+        if field is None:
+            field = build_field(options, slices, grid)
+        else:
+            field.refine(grid)
+        method = FieldFit(
+            field,
+            *LEARNING_RATES[options.field],
+            total_steps=level.rounds * level.steps + level.last_steps,
+            projector=projector,
+            # while stacks still move against each other, echoes disagree because of motion and not of physics
+            alpha=0.0 if level.move == "stack" else alpha,
+            joint=options.model != "sc",
+            te_s=slices.te_s,
+            typical_r2=typical_r2(slices) if options.model in ("decay", "mcreg") else None,
+        )
+        poses, trust, history, stop = _run_level(level, slices, grid, method, poses, trust, on_step)
+        losses[level.name] = history
+        seconds[level.name] = round(time.perf_counter() - began, 2)
+        if stop is Stop.NON_FINITE:
+            break
+    if field is None or method.scene is None:
+        raise RuntimeError("The schedule holds no level.")
+    recon = collect(method.field, method.scene, slices, stacks, poses, trust.gain, trust.slice_weight)
+    info = {
+        "model": options.model,
+        "field": options.field,
+        "resolution_mm": options.resolution_mm,
+        "seed": options.seed,
+        "device": options.device,
+        "alpha": alpha if options.model == "mcreg" else None,
+        "n_pixels": len(slices.values),
+        "n_lattice_points": len(method.scene.lattice.index),
+        "noise_sigma": trust.sigma * slices.scale,
+        "noise_floor": trust.floor * slices.scale,
+        "intensity_scale": slices.scale,
+        "stop": stop.name,
+        "advice": stop.value,
+        "losses": losses,
+        "seconds": seconds,
+        "notes": _notes(options, slices),
+    }
+    return replace(recon, info=info)
+
+
+def _run_level(
+    level: Level,
+    slices: Slices,
+    grid: Grid,
+    method: FieldFit,
+    poses: Rigid,
+    trust: Trust,
+    on_step: OnStep | None,
+) -> tuple[Rigid, Trust, list[float], Stop]:
+    """Rounds of field steps, weights and gains, and registration, on one lattice; then the last field steps."""
+    losses: list[float] = []
+    for number in range(level.rounds + 1):
+        last = number == level.rounds
+        method.scene = _scene(slices, grid, poses, trust)
+        n_steps = level.last_steps if last else level.steps
+        if n_steps:
+            result = fit(method, n_steps, check_every=n_steps)
+            if result.stop is Stop.NON_FINITE:
+                method.field = result.state
+                return poses, trust, losses, result.stop
+            losses.extend(result.losses)
+            if on_step is not None:
+                on_step(level.name, number + 1, level.rounds + (level.last_steps > 0), losses[-1])
+        with torch.no_grad():
+            if not last:
+                trust = _weigh(slices, method, trust, gains=level.move == "slice")
+                poses = _register(level, slices, method, poses, trust)
+    return poses, trust, losses, Stop.MAX_STEPS
+
+
+def _scene(slices: Slices, grid: Grid, poses: Rigid, trust: Trust) -> Scene:
+    """Slice acquisition, lattice and weights at the present poses."""
+    operator = slices.operator(grid, poses)
+    blur_voxels = lattice_blur_voxels(slices.blur_sigma_mm, grid.spacing_mm)
+    return Scene(
+        values=slices.values,
+        operator=operator,
+        lattice=Lattice.seen_by(operator, len(slices.values), blur_voxels),
+        blur_voxels=blur_voxels,
+        gain=trust.gain[slices.slice_idx],
+        weight=trust.weight,
+        sigma=trust.sigma,
+        floor=trust.floor,
+    )
+
+
+def _weigh(slices: Slices, method: FieldFit, trust: Trust, *, gains: bool) -> Trust:
+    """Spread of the residual, weights of pixels and slices, and gains, from the field's present prediction."""
+    scene = method.scene
+    assert scene is not None
+    predicted, _ = scene.predict(method.field.on_lattice(scene.lattice.index))
+    residual = scene.gain * predicted - slices.values
+    sigma = robust_sigma(residual)
+    rms = slices.mean_per_slice(residual.square()).sqrt()
+    slice_weight = slice_weights(rms, slices.echo_of)
+    weight = cauchy_weights(residual, sigma) * slice_weight[slices.slice_idx]
+    gain = slice_gains(slices, predicted, weight, slice_weight) if gains else trust.gain
+    return Trust(gain=gain, weight=weight, slice_weight=slice_weight, sigma=sigma)
+
+
+def _register(level: Level, slices: Slices, method: FieldFit, poses: Rigid, trust: Trust) -> Rigid:
+    """One Gauss-Newton step of the poses against the field's prediction."""
+    scene = method.scene
+    assert scene is not None
+    gain = trust.gain[slices.slice_idx]
+    predicted, volumes = scene.predict(method.field.on_lattice(scene.lattice.index))
+    signal = scene.operator.forward(volumes)
+    slope = gain * signal / predicted.clamp(min=1e-6)  # of the noise floor's square root
+    poses = gauss_newton_step(
+        slices,
+        poses,
+        slices.stack_of if level.move == "stack" else torch.arange(slices.n_slices, device=slices.values.device),
+        scene.operator.pose_jacobian(volumes) * slope[:, None],
+        gain * predicted - slices.values,
+        trust.weight / trust.sigma**2,
+        PosePrior(),
+        linked=level.move == "slice",
+    )
+    return anchored(slices, poses) if level.move == "stack" else poses
+
+
+def _alpha(options: ReconOptions, slices: Slices) -> float:
+    if options.model != "mcreg":
+        return 0.0
+    return alpha_rule(len(slices.names), len(slices.te_s)) if options.alpha is None else options.alpha
+
+
+def _notes(options: ReconOptions, slices: Slices) -> list[str]:
+    notes = []
+    if len(slices.te_s) == 2 and options.model == "mcreg":
+        notes.append("Two echo times: any two signals are an exact decay, so the decay penalty is zero.")
+    if len(slices.te_s) == 1:
+        notes.append("One echo time: the volume is reconstructed, T2 cannot be known.")
+    return notes

@@ -1,0 +1,37 @@
+"""What a user may choose about the joint reconstruction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MODELS = ("sc", "mc", "mcreg", "decay")
+FIELDS = ("grid", "siren")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconOptions:
+    """Options of :func:`fetalt2prep.core.recon.joint.reconstruct`."""
+
+    model: str = "decay"
+    """``sc``: one field per echo; ``mc``: one shared field; ``mcreg``: ``mc`` with the decay penalty;
+    ``decay``: the shared field gives log S0 and log R2, and the echoes follow exactly."""
+    field: str = "grid"
+    """``grid``: multi-resolution grid encoding with a small network; ``siren``: sinusoidal network."""
+    resolution_mm: float = 0.8
+    """Isotropic spacing of the reconstructed volumes, mm."""
+    alpha: float | None = None
+    """Weight of the decay penalty (``mcreg``); None follows the rule in :mod:`fetalt2prep.core.recon.penalty`."""
+    seed: int = 0
+    """Seed of the network initialisation."""
+    device: str = "cpu"
+    """``cpu``, ``cuda`` or ``cuda:n``."""
+
+    def __post_init__(self) -> None:
+        if self.model not in MODELS:
+            raise ValueError(f"Reconstruction model {self.model!r} is unknown; choose one of {', '.join(MODELS)}.")
+        if self.field not in FIELDS:
+            raise ValueError(f"Reconstruction field {self.field!r} is unknown; choose one of {', '.join(FIELDS)}.")
+        if not 0.3 <= self.resolution_mm <= 4.0:
+            raise ValueError(f"Reconstruction resolution is {self.resolution_mm} mm; give 0.3 to 4.0 mm.")
+        if self.alpha is not None and self.alpha < 0:
+            raise ValueError(f"The decay penalty's weight is {self.alpha}; it cannot be negative.")

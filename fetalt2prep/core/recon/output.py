@@ -1,0 +1,113 @@
+"""From the fitted field to volumes with their doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+
+from fetalt2prep.core.field.echo import EchoField, SeparateFields
+from fetalt2prep.core.geometry import Grid, Rigid
+from fetalt2prep.core.recon.field_fit import Scene
+from fetalt2prep.core.recon.result import Recon
+from fetalt2prep.core.recon.slice_table import slice_table
+from fetalt2prep.core.recon.slices import Slices, flatten
+from fetalt2prep.core.slice_op import blur, sampled_gaussian_sum
+from fetalt2prep.core.stack import Stack
+
+BORDER = 2  # grid points around the mask in what is returned
+
+
+@torch.no_grad()
+def collect(
+    field: EchoField | SeparateFields,
+    scene: Scene,
+    slices: Slices,
+    stacks: Sequence[Stack],
+    poses: Rigid,
+    gain: Tensor,
+    slice_weight: Tensor,
+) -> Recon:
+    """Volumes at the lattice's points, cropped to the mask; ``info`` is left empty."""
+    lattice, grid = scene.lattice, scene.lattice.grid
+    log_signal = field.on_lattice(lattice.index)
+    predicted, _ = scene.predict(log_signal)
+    seen = lattice.scatter(torch.ones_like(log_signal[:1]))[0] > 0
+    mask = consensus_mask(stacks, poses, grid) & seen.cpu().numpy()
+    crop = _crop(mask)
+    echoes = lattice.scatter(torch.exp(log_signal)).cpu().numpy() * slices.scale
+    stderr = echo_stderr(scene).cpu().numpy() * slices.scale
+    misfit = residual_map(scene, scene.gain * predicted - scene.values).cpu().numpy() * slices.scale
+    affine = grid.affine
+    affine[:3, 3] += [axis.start * grid.spacing_mm for axis in crop]
+    return Recon(
+        te_s=slices.te_s.double().cpu().numpy().round(6),
+        echoes=np.where(mask, echoes, 0.0)[:, *crop].astype(np.float32),
+        echo_stderr=np.where(mask, stderr, np.nan)[:, *crop].astype(np.float32),
+        residual=np.where(mask, misfit, np.nan)[crop].astype(np.float32),
+        mask=mask[crop],
+        affine=affine,
+        slices=slice_table(slices, poses, gain, slice_weight, scene.gain * predicted),
+        info={},
+    )
+
+
+def echo_stderr(scene: Scene) -> Tensor:
+    """Standard error of every echo at every grid point as if its neighbours were known, (echo, x, y, z), session scale.
+
+    From the data term alone, ``sigma / sqrt(sum_p w_p c_p^2 B_pv^2)`` with B the slices' response: the diagonal of its curvature.
+    It leaves out what neighbours share through the slice profile (too small) and what the smoothness adds (too large);
+    infinite where no slice reaches.
+    """
+    operator, sigma_voxels = scene.operator, scene.blur_voxels
+    information = operator.adjoint_squared(scene.weight * scene.gain.square()) / scene.sigma**2
+    if sigma_voxels > 0:  # a squared Gaussian is a Gaussian of sigma / sqrt(2), of another height
+        height = sampled_gaussian_sum(sigma_voxels / 2**0.5) / sampled_gaussian_sum(sigma_voxels) ** 2
+        information = blur(information, sigma_voxels / 2**0.5) * height**3
+    return information.clamp(min=1e-12).rsqrt()
+
+
+def residual_map(scene: Scene, residual: Tensor) -> Tensor:
+    """RMS of the weighted residuals of the pixels that see each grid point, all echoes together, (x, y, z)."""
+    power = scene.operator.adjoint(scene.weight * residual.square()).sum(0)
+    weight = scene.operator.adjoint(scene.weight).sum(0)
+    return (power / weight.clamp(min=1e-9)).sqrt()
+
+
+def consensus_mask(stacks: Sequence[Stack], poses: Rigid, grid: Grid) -> NDArray[np.bool_]:
+    """Brain mask on the grid: where most of the stacks' pixels, carried by their slices' poses, lie inside their masks.
+
+    Largest component, holes filled; (x, y, z).
+    """
+    wide = [
+        replace(
+            stack,
+            pixels=stack.mask.astype(np.float32),
+            mask=ndimage.binary_dilation(stack.mask, iterations=2),
+        )
+        for stack in stacks
+    ]
+    slices = flatten(wide, str(poses.shift_mm.device))
+    operator = slices.operator(grid, poses)
+    inside = operator.adjoint(slices.values * slices.scale).sum(0)
+    total = operator.adjoint(torch.ones_like(slices.values)).sum(0)
+    mask = (inside > 0.5 * total).cpu().numpy() & (total > 0).cpu().numpy()
+    labels, n_labels = ndimage.label(mask)
+    if n_labels > 1:
+        mask = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    return np.asarray(ndimage.binary_fill_holes(mask), dtype=bool)
+
+
+def _crop(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
+    """Box around the mask with a border; the whole array when the mask is empty."""
+    if not mask.any():
+        return (slice(0, mask.shape[0]), slice(0, mask.shape[1]), slice(0, mask.shape[2]))
+    where = np.argwhere(mask)
+    low = np.maximum(where.min(0) - BORDER, 0)
+    high = np.minimum(where.max(0) + BORDER + 1, mask.shape)
+    return (slice(low[0], high[0]), slice(low[1], high[1]), slice(low[2], high[2]))

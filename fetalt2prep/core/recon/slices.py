@@ -1,0 +1,149 @@
+"""All stacks of a session flattened to the pixels inside their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fetalt2prep.core.geometry import Grid, Rigid
+from fetalt2prep.core.slice_op import Profile, SliceOperator, gaussian_profile, in_plane_sigma_mm
+from fetalt2prep.core.stack import Stack
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slices:
+    """Pixels of every slice of every stack, before motion correction; world millimetres, scaled intensities."""
+
+    values: Tensor  # (pixel,)
+    points_mm: Tensor  # (pixel, 3)
+    slice_idx: Tensor  # (pixel,)
+    echo_of: Tensor  # (slice,)
+    stack_of: Tensor  # (slice,)
+    index_in_stack: Tensor  # (slice,)
+    time_s: Tensor  # (slice,) acquisition time within the stack, NaN when unknown
+    order: Tensor  # (slice,) rank of acquisition within the stack
+    normals: Tensor  # (slice, 3)
+    centres_mm: Tensor  # (slice, 3)
+    thickness_mm: Tensor  # (slice,)
+    blur_sigma_mm: float  # isotropic part of the point spread function
+    te_s: Tensor  # (echo,) ascending
+    scale: float  # scanner units per unit of ``values``, one for the whole session
+    names: tuple[str, ...]  # (stack,)
+
+    @property
+    def n_slices(self) -> int:
+        """Slices with and without pixels inside the mask."""
+        return len(self.echo_of)
+
+    @property
+    def echo_idx(self) -> Tensor:
+        """Echo of every pixel, (pixel,)."""
+        return self.echo_of[self.slice_idx]
+
+    def profile(self) -> Profile:
+        """Quadrature of every slice's through-plane profile."""
+        return gaussian_profile(self.thickness_mm, self.blur_sigma_mm)
+
+    def operator(self, grid: Grid, poses: Rigid) -> SliceOperator:
+        """Slice acquisition at these poses on this grid."""
+        return SliceOperator(
+            grid,
+            len(self.te_s),
+            poses,
+            self.profile(),
+            points_mm=self.points_mm,
+            slice_idx=self.slice_idx,
+            echo_idx=self.echo_idx,
+            normals=self.normals,
+        )
+
+    def mean_per_slice(self, pixels: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Mean over each slice's pixels, (pixel,) -> (slice,); 0 for a slice without pixels."""
+        weights = torch.ones_like(pixels) if weights is None else weights
+        return self.sum_per_slice(pixels * weights) / self.sum_per_slice(weights).clamp(min=1e-12)
+
+    def sum_per_slice(self, pixels: Tensor) -> Tensor:
+        """Sum over each slice's pixels, (pixel, *) -> (slice, *)."""
+        out = pixels.new_zeros(self.n_slices, *pixels.shape[1:])
+        return out.index_add_(0, self.slice_idx, pixels)
+
+
+def typical_r2(slices: Slices) -> float:
+    """R2 of the session's median pixel, 1/s, between 1 and 20: where R2 starts and what it is unseen."""
+    if len(slices.te_s) < 2:
+        return 3.5
+    medians = torch.stack([slices.values[slices.echo_idx == echo].median() for echo in range(len(slices.te_s))])
+    delay = slices.te_s - slices.te_s.mean()
+    slope = (delay * medians.clamp(min=1e-3).log()).sum() / delay.square().sum()
+    return float((-slope).clamp(1.0, 20.0))
+
+
+def session_scale(stacks: Sequence[Stack]) -> float:
+    """One intensity scale for all stacks and echoes of a session: the 99th percentile of all masked pixels.
+
+    Nothing else may rescale a stack or an echo by itself: ratios between echo times are the measurement.
+    """
+    values = np.concatenate([stack.pixels[stack.mask] for stack in stacks])
+    return float(np.percentile(values, 99)) or 1.0
+
+
+def flatten(stacks: Sequence[Stack], device: str = "cpu") -> Slices:
+    """Flatten stacks to :class:`Slices`; echo indices follow ascending echo time."""
+    te_s = sorted({round(stack.te_s, 6) for stack in stacks})
+    scale = session_scale(stacks)
+    values, points, slice_idx = [], [], []
+    per_slice: dict[str, list[np.ndarray]] = {
+        key: [] for key in ("echo", "stack", "index", "time", "order", "normal", "centre", "thick")
+    }
+    first = 0
+    for number, stack in enumerate(stacks):  # a handful of stacks; pixels stay vectorised
+        voxel = np.argwhere(stack.mask)
+        points.append(voxel @ stack.affine[:3, :3].T + stack.affine[:3, 3])
+        values.append(stack.pixels[stack.mask] / scale)
+        slice_idx.append(first + voxel[:, 2])
+        for key, part in _slice_columns(stack, number, te_s.index(round(stack.te_s, 6)), voxel).items():
+            per_slice[key].append(part)
+        first += stack.n_slices
+    column = {key: torch.as_tensor(np.concatenate(parts), device=device) for key, parts in per_slice.items()}
+    in_plane = min(float(min(stack.spacing_mm[:2])) for stack in stacks)
+    return Slices(
+        values=torch.as_tensor(np.concatenate(values), dtype=torch.float32, device=device),
+        points_mm=torch.as_tensor(np.concatenate(points), dtype=torch.float32, device=device),
+        slice_idx=torch.as_tensor(np.concatenate(slice_idx), device=device),
+        echo_of=column["echo"],
+        stack_of=column["stack"],
+        index_in_stack=column["index"],
+        time_s=column["time"].float(),
+        order=column["order"],
+        normals=column["normal"].float(),
+        centres_mm=column["centre"].float(),
+        thickness_mm=column["thick"].float(),
+        blur_sigma_mm=in_plane_sigma_mm(in_plane),
+        te_s=torch.tensor(te_s, dtype=torch.float32, device=device),
+        scale=scale,
+        names=tuple(stack.name for stack in stacks),
+    )
+
+
+def _slice_columns(stack: Stack, number: int, echo: int, voxel: np.ndarray) -> dict[str, np.ndarray]:
+    """Per-slice columns of one stack; ``voxel`` are the masked voxels' indices."""
+    n = stack.n_slices
+    times = np.full(n, np.nan) if stack.slice_times_s is None else stack.slice_times_s
+    known = np.arange(n) if stack.slice_times_s is None else times
+    middle = voxel[:, :2].mean(0)
+    centres = np.column_stack((np.tile(middle, (n, 1)), np.arange(n)))
+    normal = np.cross(stack.affine[:3, 0], stack.affine[:3, 1])
+    return {
+        "echo": np.full(n, echo),
+        "stack": np.full(n, number),
+        "index": np.arange(n),
+        "time": times,
+        "order": np.argsort(np.argsort(known, kind="stable")),
+        "normal": np.tile(normal / np.linalg.norm(normal), (n, 1)),
+        "centre": centres @ stack.affine[:3, :3].T + stack.affine[:3, 3],
+        "thick": np.full(n, stack.thickness_mm),
+    }

@@ -1,0 +1,1 @@
+"""Relaxometry: from echoes to T2, S0 and doubt."""

@@ -1,0 +1,1 @@
+"""One Nipype interface per step: open, call, save. Whatever is heavy is imported when an interface runs."""

@@ -1,0 +1,133 @@
+"""Joint reconstruction of all stacks of a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    InputMultiObject,
+    SimpleInterface,
+    TraitedSpec,
+    traits,
+)
+
+from fetalt2prep.core.recon.options import FIELDS, MODELS
+
+
+class _JointReconInputSpec(BaseInterfaceInputSpec):
+    in_files = InputMultiObject(File(exists=True), mandatory=True, desc="stacks, slices last, one intensity scale")
+    masks = InputMultiObject(File(exists=True), mandatory=True, desc="brain mask of each stack")
+    echo_times_s = traits.List(traits.Float, mandatory=True, desc="echo time of each stack, s")
+    thicknesses_mm = traits.List(
+        traits.Either(None, traits.Float),
+        desc="slice thickness of each stack, mm; None or empty: slice spacing",
+    )
+    slice_times_s = traits.List(
+        traits.Either(None, traits.List(traits.Float)),
+        desc="time of each slice of each stack, s; None or an empty list: unknown",
+    )
+    model = traits.Enum("decay", *(m for m in MODELS if m != "decay"), usedefault=True, desc="signal model")
+    field = traits.Enum(*FIELDS, usedefault=True, desc="neural field")
+    resolution_mm = traits.Float(0.8, usedefault=True, desc="spacing of the reconstructed volumes, mm")
+    alpha = traits.Either(None, traits.Float, desc="weight of the decay penalty; None: the stated rule")
+    seed = traits.Int(0, usedefault=True, desc="seed")
+    device = traits.Str("cpu", usedefault=True, desc="cpu, cuda or cuda:n; part of the hash, as bytes may differ")
+    n_threads = traits.Range(low=1, value=1, usedefault=True, nohash=True, desc="threads of torch")
+    use_gpu = traits.Bool(False, usedefault=True, nohash=True, desc="take a GPU slot of Nipype's MultiProc plugin")
+
+
+class _JointReconOutputSpec(TraitedSpec):
+    echo_files = traits.List(File(exists=True), desc="one volume per echo time, ascending, scanner units")
+    te_s = traits.List(traits.Float, desc="their echo times, s")
+    echo_stderr_files = traits.List(File(exists=True), desc="standard error of each echo")
+    residual_file = File(exists=True, desc="RMS of measured minus predicted pixels, scanner units")
+    mask_file = File(exists=True, desc="where the reconstruction is defined")
+    slice_table = File(exists=True, desc="TSV, one row per slice: pose, gain, weight, status")
+    info_file = File(exists=True, desc="JSON: course of the run, options, versions, seconds, memory")
+
+
+class JointRecon(SimpleInterface):
+    """Stacks of one session -> one volume per echo time on a world-aligned grid."""
+
+    input_spec = _JointReconInputSpec
+    output_spec = _JointReconOutputSpec
+
+    def _run_interface(self, runtime: Any) -> Any:
+        import torch
+
+        from fetalt2prep.core.recon.joint import reconstruct
+        from fetalt2prep.interfaces.account import Meter
+        from fetalt2prep.interfaces.progress import Progress
+
+        meter = Meter()
+        options, stacks = self._options(), self._stacks()
+        n_threads = torch.get_num_threads()
+        torch.set_num_threads(self.inputs.n_threads)
+        try:
+            with Progress() as progress:
+                recon = reconstruct(stacks, options, progress)
+        finally:
+            torch.set_num_threads(n_threads)
+        self._save(recon, options, meter, Path(runtime.cwd))
+        return runtime
+
+    def _options(self) -> Any:
+        from fetalt2prep.core.recon.options import ReconOptions
+
+        i = self.inputs
+        alpha = i.alpha if isinstance(i.alpha, float) else None
+        return ReconOptions(
+            model=i.model,
+            field=i.field,
+            resolution_mm=i.resolution_mm,
+            alpha=alpha,
+            seed=i.seed,
+            device=i.device,
+        )
+
+    def _stacks(self) -> list[Any]:
+        from fetalt2prep.io.stack import load_stack
+
+        i, n_stacks = self.inputs, len(self.inputs.in_files)
+        columns: list[list[Any]] = []
+        for name in ("masks", "echo_times_s", "thicknesses_mm", "slice_times_s"):
+            values = getattr(i, name)
+            columns.append(list(values) if isinstance(values, list) and values else [None] * n_stacks)
+            if len(columns[-1]) != n_stacks:
+                raise ValueError(f"{name} has {len(values)} entries for {n_stacks} stacks; give one for each.")
+        return [
+            load_stack(Path(image), Path(mask), te_s=te_s, thickness_mm=thickness, slice_times_s=times)[0]
+            for image, mask, te_s, thickness, times in zip(i.in_files, *columns, strict=True)
+        ]
+
+    def _save(self, recon: Any, options: Any, meter: Any, cwd: Path) -> None:
+        import json
+        from dataclasses import asdict
+
+        from fetalt2prep.interfaces.account import software_versions
+        from fetalt2prep.io.tables import write_tsv
+        from fetalt2prep.io.volume import save_volume
+
+        def save(values: Any, name: str, dtype: str = "f4") -> str:
+            return str(save_volume(values, recon.affine, cwd / f"{name}.nii.gz", dtype))
+
+        self._results.update(
+            echo_files=[save(volume, f"echo-{n}") for n, volume in enumerate(recon.echoes, start=1)],
+            te_s=[float(te) for te in recon.te_s],
+            echo_stderr_files=[save(volume, f"echo-{n}_stderr") for n, volume in enumerate(recon.echo_stderr, start=1)],
+            residual_file=save(recon.residual, "residual"),
+            mask_file=save(recon.mask, "mask", "u1"),
+            slice_table=str(write_tsv(recon.slices, cwd / "slices.tsv")),
+            info_file=str(cwd / "recon.json"),
+        )
+        info = {
+            **recon.info,
+            "options": asdict(options),
+            "n_threads": self.inputs.n_threads,
+            "cost": meter.read(),
+            "versions": software_versions(),
+        }
+        (cwd / "recon.json").write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")

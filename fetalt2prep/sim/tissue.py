@@ -1,0 +1,116 @@
+"""T2 and M0 of every tissue, with smooth variation and texture inside each."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fetalt2prep.sim.phantom import HeadGrid, Label
+
+Floats = NDArray[np.float32]
+SPLINE_VARIANCE = 151.0 / 315.0  # mean over position of the sum of squared cubic B-splines
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tissue:
+    """One row of ``tissue.tsv``; spreads are relative standard deviations inside the tissue."""
+
+    name: str
+    label: Label
+    t2_s: float
+    m0: float  # fluid is 1
+    t2_spread: float
+    m0_spread: float
+    source: str
+
+
+def read_tissues(field_t: float) -> dict[Label, Tissue]:
+    """Tissues at a field strength in tesla, by label."""
+    text = resources.files("fetalt2prep.sim").joinpath("tissue.tsv").read_text("utf-8")
+    rows = list(csv.DictReader(text.splitlines(), delimiter="\t"))
+    known = sorted({float(row["field_t"]) for row in rows})
+    if field_t not in known:
+        raise ValueError(f"field strength is {field_t} T; tissue.tsv knows {', '.join(f'{f:g}' for f in known)} T.")
+    numbers = ("t2_s", "m0", "t2_spread", "m0_spread")
+    return {
+        Label(int(row["label"])): Tissue(
+            name=row["tissue"],
+            label=Label(int(row["label"])),
+            source=row["source"],
+            **{key: float(row[key]) for key in numbers},
+        )
+        for row in rows
+        if float(row["field_t"]) == field_t
+    }
+
+
+@dataclass(frozen=True)
+class SplineField:
+    """A random field as cubic B-spline coefficients (x, y, z) on a lattice; unit variance on average."""
+
+    coefficients: Floats
+    origin_mm: tuple[float, float, float]
+    spacing_mm: float
+
+    def on(self, grid: HeadGrid) -> Floats:
+        """Values at every grid point, (x, y, z)."""
+        out: Floats = self.coefficients
+        for axis in range(3):
+            at = grid.origin_mm[axis] + grid.spacing_mm * np.arange(grid.shape[axis], dtype=np.float64)
+            basis = _cubic_basis((at - self.origin_mm[axis]) / self.spacing_mm, self.coefficients.shape[axis])
+            out = np.moveaxis(np.tensordot(basis, out, (1, axis)), 0, axis)
+        return out * np.float32(SPLINE_VARIANCE**-1.5)
+
+
+@dataclass(frozen=True)
+class Texture:
+    """Fields that modulate T2 (smooth and fine) and M0 (smooth) inside every tissue."""
+
+    t2_smooth: SplineField
+    t2_fine: SplineField
+    m0_smooth: SplineField
+
+
+def draw_texture(rng: np.random.Generator, grid: HeadGrid) -> Texture:
+    """Draw the fields that cover a grid: smooth ones on a 9 mm lattice, the fine one on 2 mm."""
+    return Texture(*(_draw_field(rng, grid, spacing_mm) for spacing_mm in (9.0, 2.0, 9.0)))
+
+
+def tissue_maps(
+    labels: NDArray[np.uint8], grid: HeadGrid, tissues: dict[Label, Tissue], texture: Texture
+) -> tuple[Floats, Floats]:
+    """T2 in seconds and M0, both (x, y, z); M0 is 0 and T2 is 1 s where there is no tissue.
+
+    ``T2 = t2 * exp(spread * (0.9 smooth + 0.45 fine))``: most of the spread varies slowly, some from voxel to
+    voxel.
+    """
+    table = np.zeros((4, max(Label) + 1), np.float32)
+    table[0] = 1.0
+    for label, tissue in tissues.items():
+        table[:, label] = tissue.t2_s, tissue.m0, tissue.t2_spread, tissue.m0_spread
+    missing = sorted(set(np.unique(labels).tolist()) - {int(label) for label in tissues} - {0})
+    if missing:
+        raise ValueError(f"labels {missing} have no tissue; tissue.tsv knows {sorted(int(t) for t in tissues)}.")
+    variation = 0.9 * texture.t2_smooth.on(grid) + 0.45 * texture.t2_fine.on(grid)
+    t2_s = table[0][labels] * np.exp(table[2][labels] * np.clip(variation, -2.5, 2.5))
+    m0 = table[1][labels] * np.exp(table[3][labels] * np.clip(texture.m0_smooth.on(grid), -2.5, 2.5))
+    return t2_s.astype(np.float32), m0.astype(np.float32)
+
+
+def _draw_field(rng: np.random.Generator, grid: HeadGrid, spacing_mm: float) -> SplineField:
+    extent = np.asarray(grid.shape) * grid.spacing_mm
+    size = np.ceil(extent / spacing_mm).astype(int) + 4
+    origin = tuple(float(o - 1.5 * spacing_mm) for o in grid.origin_mm)
+    return SplineField(rng.standard_normal(size).astype(np.float32), (origin[0], origin[1], origin[2]), spacing_mm)
+
+
+def _cubic_basis(position: NDArray[np.float64], n_coefficients: int) -> Floats:
+    """Cubic B-spline weights of continuous lattice positions, (point, coefficient)."""
+    t = np.abs(position[:, None] - np.arange(n_coefficients))
+    near = 2 / 3 - t**2 + t**3 / 2
+    far = (2 - t) ** 3 / 6
+    return np.where(t < 1, near, np.where(t < 2, far, 0.0)).astype(np.float32)

@@ -1,0 +1,128 @@
+"""The whole way: stacks of one session in, T2 map out."""
+
+from __future__ import annotations
+
+from nipype.interfaces.utility import IdentityInterface
+from nipype.pipeline import engine as pe
+
+from fetalt2prep.core.recon.options import ReconOptions
+from fetalt2prep.interfaces.check import CheckStacks
+from fetalt2prep.workflows.denoise import init_denoise_wf
+from fetalt2prep.workflows.mask import init_mask_wf
+from fetalt2prep.workflows.recon import init_recon_wf
+from fetalt2prep.workflows.t2 import init_t2_wf
+
+PER_STACK = ["echo_times_s", "thicknesses_mm", "slice_times_s"]
+INPUTS = ["stacks", "masks", *PER_STACK, "slice_directions"]
+RECON_OUTPUTS = {
+    "echo_files": "echo_files",
+    "te_s": "te_s",
+    "mask_file": "brain_mask",
+    "slice_table": "slice_table",
+    "info_file": "recon_info",
+    "residual_file": "residual",
+}
+T2_INPUTS = {
+    "echo_files": "in_files",
+    "te_s": "echo_times_s",
+    "echo_stderr_files": "echo_stderr_files",
+    "residual_file": "residual_file",
+    "mask_file": "mask",
+}
+T2_OUTPUTS = {
+    "t2map": "t2map",
+    "s0map": "s0map",
+    "t2_stderr": "t2_stderr",
+    "rmse": "rmse",
+    "valid": "valid",
+    "info_file": "t2_info",
+}
+
+
+def init_fetal_t2_wf(
+    *,
+    denoise: str = "nlm",
+    recon: ReconOptions | None = None,
+    fit_t2: bool = True,
+    n_threads: int = 1,
+    mem_gb: float = 3,
+    name: str = "fetal_t2_wf",
+) -> pe.Workflow:
+    """Check -> mask -> denoise -> recon -> t2, for all stacks of one session.
+
+    Parameters
+    ----------
+    denoise
+        ``nlm`` (non-local means in each slice) or ``none``.
+    recon
+        Options of the reconstruction; None: the defaults.
+    fit_t2
+        False leaves out the T2 step and its outputs; for stacks of a single echo time.
+    n_threads, mem_gb
+        Threads of the reconstruction, and memory that Nipype sets aside for it.
+
+    Inputs
+    ------
+    stacks
+        NIfTI files on one intensity scale.
+    masks
+        Brain mask of each stack (None: not given), or an empty list: the brain is looked for.
+    echo_times_s
+        Echo time of each stack, seconds.
+    thicknesses_mm
+        Slice thickness of each stack, mm; unset, or None for a stack: the slice spacing.
+    slice_times_s
+        Times of the slices of each stack, seconds, in the order of the array; unset, or None or an empty
+        list for a stack: unknown.
+    slice_directions
+        SliceEncodingDirection of each stack; unset, or None for a stack: as the sidecar beside it says, else
+        ``k``.
+
+    Outputs
+    -------
+    stacks, stack_masks
+        Stacks that entered the reconstruction, denoised, slices last; their masks.
+    stack_table
+        One row per stack, with the reason where one was set aside (TSV).
+    echo_files, te_s
+        Reconstructed volumes by ascending echo time, scanner units; the times, seconds.
+    brain_mask, residual
+        Where they are defined; RMS of measured minus predicted pixels, scanner units.
+    slice_table, recon_info
+        One row per slice (TSV); account of the reconstruction (JSON).
+    t2map, s0map, t2_stderr, rmse, valid, t2_info
+        T2 (s), signal at echo time zero, standard error of T2 (s), residual of the fit, reason codes,
+        account of the fit (JSON). Only with ``fit_t2``.
+    """
+    outputs = ["stacks", "stack_masks", "stack_table", *RECON_OUTPUTS.values()]
+    outputs += T2_OUTPUTS.values() if fit_t2 else []
+    workflow = pe.Workflow(name=name)
+    inputnode = pe.Node(IdentityInterface(fields=INPUTS), name="inputnode")
+    outputnode = pe.Node(IdentityInterface(fields=outputs), name="outputnode")
+    check = pe.Node(CheckStacks(), name="check")
+    mask_wf = init_mask_wf()
+    denoise_wf = init_denoise_wf(denoise)
+    recon_wf = init_recon_wf(recon, n_threads=n_threads, mem_gb=mem_gb)
+    into_check = [("stacks", "in_files"), *((port, port) for port in INPUTS[1:])]
+    into_mask = [("out_files", "inputnode.in_files")]
+    into_mask += [(port, f"inputnode.{port}") for port in ("masks", *PER_STACK, "stack_table")]
+    chosen = [(f"outputnode.{port}", f"inputnode.{port}") for port in ("masks", *PER_STACK)]
+    workflow.connect([
+        (inputnode, check, into_check),
+        (check, mask_wf, into_mask),
+        (mask_wf, denoise_wf, [("outputnode.out_files", "inputnode.in_files")]),
+        (mask_wf, denoise_wf, [("outputnode.masks", "inputnode.masks")]),
+        (denoise_wf, recon_wf, [("outputnode.out_files", "inputnode.in_files")]),
+        (mask_wf, recon_wf, chosen),
+        (denoise_wf, outputnode, [("outputnode.out_files", "stacks")]),
+        (mask_wf, outputnode, [("outputnode.masks", "stack_masks")]),
+        (mask_wf, outputnode, [("outputnode.stack_table", "stack_table")]),
+        (recon_wf, outputnode, [(f"outputnode.{port}", name) for port, name in RECON_OUTPUTS.items()]),
+    ])  # fmt: skip
+    if fit_t2:
+        t2_wf = init_t2_wf()
+        workflow.connect([
+            (recon_wf, t2_wf, [(f"outputnode.{a}", f"inputnode.{b}") for a, b in T2_INPUTS.items()]),
+            (t2_wf, outputnode, [(f"outputnode.{port}", name) for port, name in T2_OUTPUTS.items()]),
+        ])  # fmt: skip
+    return workflow

@@ -1,0 +1,209 @@
+"""The page: what it says for every outcome, and what it must never hold."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from bids_app.report.build import build_report
+
+EVIL = "<script>document.title='owned'</script>"
+SECTIONS = ["summary", "inputs", "masks", "reconstruction", "t2", "motion", "methods", "errors", "about"]
+VOID = {"meta", "img", "br", "link", "hr", "input"}
+
+
+class Reader(HTMLParser):
+    """Collects tags, texts by section, and whether every tag is closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.sections: dict[str, str] = {}
+        self._open: list[str] = []
+        self._section = ""
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "section":
+            self._section = dict(attrs)["id"] or ""
+            self.sections[self._section] = ""
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._section:
+            self.sections[self._section] += " ".join(data.split()) + " "
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+def build(out_dir: Path, **arguments: object) -> Reader:
+    path = build_report(out_dir, "01", run_uuid="run1", **arguments)  # type: ignore[arg-type]
+    assert path == out_dir / "sub-01.html"
+    return Reader(path.read_text(encoding="utf-8"))
+
+
+def test_a_whole_session_is_told_in_words_and_figures(make_session) -> None:
+    out_dir = make_session()
+    page = build(out_dir)
+    assert list(page.sections) == SECTIONS
+    summary = page.sections["summary"]
+    assert "3 of 4 stacks were used, at 3 echo times (100, 200 and 300 ms)." in summary
+    assert "rotated by 5.0°" in summary  # |(3, 0, 4)|
+    assert "has the median 250 ms" in summary
+    assert "acq-sag was set aside: EchoTime is missing: add it in seconds." in summary
+    assert "3 stacks" not in page.sections["errors"]
+    assert "Nothing failed." in page.sections["errors"]
+    assert "3 slices set aside: signal void (3)." in page.sections["motion"]
+    assert "white is 670.3 scanner units" in page.sections["reconstruction"]  # 1000 exp(-0.1 / 0.25)
+    assert "fixed range 0 to 600 ms (for 0.55 T)" in page.sections["t2"]
+    assert "arXiv 2508.10680" in page.sections["methods"]
+    assert "log R2" in page.sections["methods"]  # the model that was used
+    assert "1 … 0.025641 (39 values)" in page.sections["about"]
+    assert len(list((out_dir / "sub-01" / "figures").iterdir())) == 7
+
+
+def test_every_picture_exists_has_words_and_lies_beside_the_page(make_session) -> None:
+    out_dir = make_session()
+    page = build(out_dir)
+    pictures = page.all("img")
+    assert len(pictures) == 8  # seven figures, the map twice
+    for picture in pictures:
+        assert len(picture["alt"] or "") > 20
+        assert (out_dir / (picture["src"] or "")).is_file()
+        assert int(picture["width"] or 0) > 0
+    size = sum(f.stat().st_size for f in (out_dir / "sub-01" / "figures").iterdir())
+    assert size + (out_dir / "sub-01.html").stat().st_size < 8_000_000
+
+
+def test_nothing_is_loaded_from_a_network_and_nothing_runs(make_session) -> None:
+    out_dir = make_session()
+    page = build(out_dir)
+    text = (out_dir / "sub-01.html").read_text(encoding="utf-8")
+    names = {tag for tag, _ in page.tags}
+    assert not names & {"script", "link", "iframe", "object", "embed", "base", "form"}
+    assert not [a["src"] for _, a in page.tags if not (a.get("src") or "./").startswith("./")]
+    assert not re.findall(r"@import|url\(", text)
+    assert all(tag == "a" for tag, attrs in page.tags if any("//" in (v or "") for v in attrs.values()))
+    for drawing in (out_dir / "sub-01" / "figures").glob("*.svg"):
+        assert "<script" not in drawing.read_text()
+        assert not re.findall(r"href=\"(?!#|data:image/png)", drawing.read_text())
+
+
+def test_tables_and_wide_pictures_are_reached_with_the_keyboard(make_session) -> None:
+    page = build(make_session())
+    regions = [
+        a for tag, a in page.tags if tag == "div" and (a.get("class") or "").split(" ")[0] in ("scroll", "picture")
+    ]
+    assert len(regions) >= 9
+    assert all(a.get("tabindex") == "0" and a.get("aria-label") for a in regions)
+    targets = {a["href"] for a in page.all("a") if (a["href"] or "").startswith("#")}
+    assert targets == {f"#{s}" for s in SECTIONS} | {"#content"}
+
+
+def test_text_of_the_dataset_is_escaped_wherever_it_comes_from(make_session) -> None:
+    out_dir = make_session(
+        set_aside_reason=EVIL,
+        extra_meta={"EchoTime": EVIL, "SeriesDescription": EVIL},
+        facts={"notes": [EVIL], EVIL: EVIL},
+    )
+    log = out_dir / "sub-01" / "log" / "run1"
+    log.mkdir(parents=True)
+    (log / "crash-1.txt").write_text(
+        f"Node inputs:\n\nname = secret\n\nTraceback (most recent call last):\n  {EVIL}\nValueError: {EVIL}\n"
+    )
+    (log / "app.toml").write_text(f'model = "{EVIL}"\n')
+    (out_dir / "dataset_description.json").write_text(json.dumps({"GeneratedBy": [{"Name": EVIL, "Version": EVIL}]}))
+    page = build(out_dir, errors=[EVIL])
+    assert not page.all("script")
+    for section in ("summary", "inputs", "errors", "about"):
+        assert EVIL in page.sections[section], section  # shown as text
+    assert "secret" not in page.sections["errors"]
+
+
+def test_no_patient_field_reaches_the_page(make_session) -> None:
+    secrets = {
+        key: f"secret{n}" for n, key in enumerate(("PatientName", "PatientID", "PatientBirthDate", "AcquisitionTime"))
+    }
+    out_dir = make_session(extra_meta=dict(secrets))
+    build(out_dir)
+    written = [out_dir / "sub-01.html", *(out_dir / "sub-01" / "figures").iterdir()]
+    for path in written:
+        assert b"secret" not in path.read_bytes(), path.name
+
+
+def test_a_participant_without_derivatives_gets_a_page_that_says_what_failed(tmp_path: Path) -> None:
+    page = build(tmp_path, errors=["sub-01: no stack is left: a.nii.gz is truncated; copy it again"])
+    assert "Nothing was made for this participant" in page.sections["alarm"]
+    assert "One thing went wrong" in page.sections["errors"]
+    assert "a.nii.gz is truncated; copy it again" in page.sections["errors"]
+    assert not page.all("img")
+    assert list(page.sections) == ["alarm", "methods", "errors", "about"]
+
+
+def test_a_run_that_ended_before_the_reconstruction_shows_its_stacks(make_session) -> None:
+    page = build(make_session(reconstructed=False), errors=["the reconstruction ran out of memory"])
+    assert next(iter(page.sections)) == "alarm"
+    assert "One thing went wrong. See Errors" in page.sections["alarm"]
+    assert "No volume was reconstructed." in page.sections["summary"]
+    assert "acq-ax run-1" in page.sections["inputs"]
+    assert "Nothing was reconstructed; see Errors." in page.sections["reconstruction"]
+    assert "because nothing was reconstructed" in page.sections["t2"]
+    assert len(page.all("img")) == 1  # the contact sheet
+
+
+def test_one_echo_time_explains_why_there_is_no_t2_map(make_session) -> None:
+    page = build(make_session(te_s=(0.12, 0.12), fit_t2=False))
+    for section in ("summary", "t2"):
+        assert "every stack in use has the echo time 120 ms" in page.sections[section]
+    assert "2 of 3 stacks were used, at 1 echo time (120 ms)." in page.sections["summary"]
+    assert "T2 and S0 were fitted" not in page.sections["methods"]
+    assert not [a for a in page.all("img") if "T2map" in (a["src"] or "")]
+
+
+def test_two_echo_times_are_pointed_out(make_session) -> None:
+    page = build(make_session(te_s=(0.1, 0.3)))
+    assert "Two echo times: the decay curve" in page.sections["summary"]
+
+
+def test_two_sessions_are_told_apart_and_in_order(make_session) -> None:
+    make_session("02", te_s=(0.1, 0.1), fit_t2=False)
+    out_dir = make_session("01")
+    page = build(out_dir)
+    for section in ("summary", "inputs", "masks", "reconstruction", "t2", "motion", "methods"):
+        text = page.sections[section]
+        assert 0 <= text.index("Session 01") < text.index("Session 02"), section
+    sources = [a["src"] or "" for a in page.all("img")]
+    assert len([s for s in sources if "_ses-01_" in s]) == 8
+    assert len([s for s in sources if "_ses-02_" in s]) == 4
+    assert all((out_dir / s).is_file() for s in sources)
+
+
+def test_figures_of_an_earlier_page_do_not_stay(make_session) -> None:
+    out_dir = make_session("01")
+    make_session("02")
+    build(out_dir)
+    shutil.rmtree(out_dir / "sub-01" / "ses-02")
+    build(out_dir)
+    assert not list((out_dir / "sub-01" / "figures").glob("*_ses-02_*"))
+
+
+@pytest.mark.parametrize("name", ["app.toml", "logs"])
+def test_options_of_this_run_are_shown(make_session, name: str) -> None:
+    out_dir = make_session()
+    path = out_dir / "sub-01" / "log" / "run1" / name if name.endswith("toml") else out_dir / "logs" / "run-run1.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text('[recon]\nmodel = "decay"\nresolution_mm = 0.8\n')
+    page = build(out_dir)
+    assert "recon.resolution_mm 0.8" in page.sections["about"]

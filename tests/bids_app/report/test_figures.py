@@ -1,0 +1,219 @@
+"""What is drawn: ranges, labels, units, orientation, number of panels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from bids_app.report.figures_motion import (
+    StackMotion,
+    acquisition_order,
+    common_limit,
+    figure_motion,
+    figure_weights,
+    weight_table,
+)
+from bids_app.report.figures_recon import figure_recon, shared_window
+from bids_app.report.figures_stacks import StackPicture, figure_stacks
+from bids_app.report.figures_t2 import MapPicture, figure_histogram, figure_maps, round_up, t2_range_ms
+from bids_app.report.ink import BAD, INK, save_svg
+from bids_app.report.pictures import cut
+
+
+def texts(figure: Figure) -> list[str]:
+    found = [t.get_text() for axes in figure.axes for t in axes.texts]
+    found += [axes.get_title(loc=loc) for axes in figure.axes for loc in ("left", "center", "right")]
+    return [t for t in found if t]
+
+
+def panel_mm_per_inch(figure: Figure) -> list[tuple[float, float]]:
+    """Millimetres per inch across and up, for every panel that shows a picture."""
+    width, height = figure.get_size_inches()
+    scales = []
+    for axes in (a for a in figure.axes if a.images):
+        axes.apply_aspect()
+        box = axes.get_position()
+        (x0, x1), (y0, y1) = axes.get_xlim(), axes.get_ylim()
+        scales.append(((x1 - x0) / (box.width * width), (y1 - y0) / (box.height * height)))
+    return scales
+
+
+@pytest.mark.parametrize(
+    ("axis", "corner"),
+    [(2, (4, 5, 0)), (1, (4, 0, 6)), (0, (0, 5, 6))],
+    ids=["axial: right, front", "coronal: right, top", "sagittal: front, top"],
+)
+def test_cut_puts_right_and_front_on_the_left(axis: int, corner: tuple[int, int, int]) -> None:
+    volume = np.zeros((5, 6, 7))
+    volume[corner] = 1.0
+    picture = cut(volume, (1.0, 2.0, 3.0), axis, 0)
+    assert picture.pixels[0, 0] == 1.0
+    assert picture.pixels.sum() == 1.0
+    sizes = (5 * 1.0, 6 * 2.0, 7 * 3.0)
+    across, up = (a for a in range(3) if a != axis)
+    assert (picture.width_mm, picture.height_mm) == (sizes[across], sizes[up])
+
+
+def stack(label: str, te_ms: float, slice_axis: int) -> StackPicture:
+    spacing = [1.0, 1.0, 1.0]
+    spacing[slice_axis] = 4.0
+    shape = [40, 44, 36]
+    shape[slice_axis] //= 4
+    mask = np.zeros(shape, bool)
+    mask[tuple(slice(n // 4, n - n // 4) for n in shape)] = True
+    return StackPicture(
+        label=label, te_ms=te_ms, pixels=np.where(mask, 100, 10).astype(np.float32), mask=mask,
+        spacing_mm=(spacing[0], spacing[1], spacing[2]), slice_axis=slice_axis,
+    )  # fmt: skip
+
+
+def test_contact_sheet_names_te_outlines_masks_and_keeps_one_physical_scale() -> None:
+    figure = figure_stacks([stack("acq-ax", 300.0, 2), stack("acq-cor", 397.0, 1), stack("acq-sag", 600.0, 0)])
+    panels = [axes for axes in figure.axes if axes.images]
+    assert len(panels) == 9
+    titles = texts(figure)
+    assert [t for t in titles if "TE" in t] == [
+        "acq-ax   TE 300 ms",
+        "acq-cor   TE 397 ms",
+        "acq-sag   TE 600 ms",
+    ]
+    for axes in panels:
+        assert len(axes.collections) == 1  # the outline
+        assert axes.images[0].get_clim() == (0.0, 100.0)
+    scales = np.array(panel_mm_per_inch(figure))
+    np.testing.assert_allclose(scales, scales[0, 0], rtol=1e-6)
+
+
+def test_acquired_plane_comes_first_with_its_fine_pixels() -> None:
+    figure = figure_stacks([stack("acq-sag", 300.0, 0)])
+    first = next(axes for axes in figure.axes if axes.images)
+    left, right, bottom, top = first.images[0].get_extent()
+    rows, columns = np.asarray(first.images[0].get_array()).shape
+    assert (right - left) / columns == pytest.approx(1.0)
+    assert (top - bottom) / rows == pytest.approx(1.0)
+    assert {"A", "P", "S", "I", "20 mm"} <= {t.get_text() for t in first.texts}
+
+
+def test_an_empty_mask_is_shown_without_outline() -> None:
+    blank = stack("acq-ax", 300.0, 2)
+    blank.mask[:] = False
+    figure = figure_stacks([blank])
+    assert [len(axes.collections) for axes in figure.axes if axes.images] == [0, 0, 0]
+
+
+def test_reconstruction_has_one_window_over_all_echoes() -> None:
+    mask = np.zeros((20, 22, 18), bool)
+    mask[4:16, 4:18, 4:14] = True
+    echoes = np.stack([np.where(mask, value, 0) for value in (800.0, 500.0, 200.0)]).astype(np.float32)
+    figure = figure_recon(echoes, (300.0, 397.0, 600.0), mask, (0.8, 0.8, 0.8))
+    panels = [axes for axes in figure.axes if axes.images]
+    assert len(panels) == 9
+    assert {axes.images[0].get_clim() for axes in panels} == {(0.0, 800.0)}
+    assert shared_window(echoes, mask) == (0.0, 800.0)
+    assert [t for t in texts(figure) if t.startswith("TE")] == ["TE 300 ms", "TE 397 ms", "TE 600 ms"]
+    assert [t for t in texts(figure) if t in ("axial", "coronal", "sagittal")] == [
+        "axial",
+        "coronal",
+        "sagittal",
+    ]
+    scales = np.array(panel_mm_per_inch(figure))
+    np.testing.assert_allclose(scales, scales[0, 0], rtol=1e-6)
+
+
+def test_t2_map_has_a_fixed_range_in_ms_and_shows_voxels_without_answer() -> None:
+    mask = np.zeros((12, 12, 12), bool)
+    mask[2:10, 2:10, 2:10] = True
+    values = np.where(mask, 250.0, np.nan).astype(np.float32)
+    values[6, 6, 6] = np.nan
+    shown = MapPicture(values=values, label="T2 (ms)", high=600.0, colours="viridis")
+    figure = figure_maps([shown], mask, (1.0, 1.0, 1.0))
+    panels = [axes for axes in figure.axes if len(axes.images) == 2]
+    assert len(panels) == 3
+    for axes in panels:
+        gaps, values_shown = axes.images
+        assert values_shown.get_clim() == (0.0, 600.0)
+        assert values_shown.get_cmap().name == "viridis"
+        assert np.isfinite(np.ma.filled(gaps.get_array(), np.nan)).sum() == 1
+    bars = [axes for axes in figure.axes if axes.get_ylabel()]
+    assert [axes.get_ylabel() for axes in bars] == ["T2 (ms)"]
+
+
+@pytest.mark.parametrize(("field_t", "high"), [(0.55, 600.0), (1.5, 400.0), (3.0, 400.0), (None, 600.0)])
+def test_t2_range_by_field(field_t: float | None, high: float) -> None:
+    assert t2_range_ms(field_t) == high
+
+
+@pytest.mark.parametrize(("value", "end"), [(0.7, 1.0), (20.0, 20.0), (21.0, 50.0), (0.0, 1.0), (np.nan, 1.0)])
+def test_ends_of_colour_bars_are_round(value: float, end: float) -> None:
+    assert round_up(value) == pytest.approx(end)
+
+
+def test_histogram_is_in_ms_and_per_cent_and_names_what_lies_beyond() -> None:
+    t2_ms = np.array([100.0] * 50 + [250.0] * 30 + [900.0] * 20 + [np.nan] * 7, np.float32)
+    figure = figure_histogram(t2_ms, 600.0)
+    (axes,) = figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("T2 (ms)", "brain voxels (%)")
+    assert axes.get_xlim() == (0.0, 600.0)
+    heights = [p.get_height() for p in axes.containers[0]]
+    assert sum(heights) == pytest.approx(100.0)
+    assert heights[-1] == pytest.approx(20.0)
+    assert "median 175 ms, middle half 100 to 250 ms" in texts(figure)
+    assert any(t.startswith("20 % above 600 ms") for t in texts(figure))
+
+
+def motion(n: int = 6, *, timed: bool = True) -> StackMotion:
+    status = np.array(["used"] * n, dtype="<U9")
+    status[0], status[3] = "empty", "set-aside"
+    rotation = np.tile([1.0, -2.0, 5.0], (n, 1))
+    rotation[0] = 90.0  # of an empty slice: must not widen the range
+    return StackMotion(
+        label="acq-ax, TE 300 ms", slice_idx=np.arange(n), rotation_deg=rotation,
+        time_s=np.array([0.0, 6.0, 2.0, 8.0, 4.0, 10.0][:n]) if timed else np.full(n, np.nan),
+        shift_mm=np.tile([0.0, 3.0, 0.5], (n, 1)), weight=np.linspace(0, 1, n), status=status,
+    )  # fmt: skip
+
+
+def test_motion_is_drawn_in_order_of_acquisition_with_units_and_crosses() -> None:
+    stack_motion = motion()
+    np.testing.assert_array_equal(acquisition_order(stack_motion.time_s, stack_motion.slice_idx), [0, 2, 4, 1, 3, 5])
+    figure = figure_motion([stack_motion, motion(timed=False)])
+    assert len(figure.axes) == 4
+    rotation, shift = figure.axes[:2]
+    assert (rotation.get_ylabel(), shift.get_ylabel()) == ("deg", "mm")
+    assert rotation.get_title(loc="left") == "acq-ax, TE 300 ms: rotation"
+    x, y, z, aside = rotation.lines
+    np.testing.assert_array_equal(z.get_ydata(), [np.nan, 5, 5, 5, np.nan, 5])
+    assert list(aside.get_xdata()) == [5]  # slice 3 was acquired fifth
+    assert aside.get_color() == BAD
+    assert [line.get_label() for line in (x, y, z)] == ["x (left-right)", "y (back-front)", "z (feet-head)"]
+    limit = common_limit([stack_motion], "rotation_deg")
+    assert limit == pytest.approx(5.4)
+    assert {axes.get_ylim() for axes in figure.axes[::2]} == {(-limit, limit)}
+    assert list(figure.axes[2].lines[3].get_xdata()) == [4]  # times unknown: by slice index
+
+
+def test_weights_are_a_table_of_stack_by_slice() -> None:
+    stacks = [motion(6), motion(4)]
+    table = weight_table(stacks)
+    assert table.shape == (2, 6)
+    assert np.isnan(table[:, 0]).all()  # no brain
+    assert np.isnan(table[1, 4:]).all()  # past the end of the shorter stack
+    np.testing.assert_allclose(table[0, 1:], np.linspace(0, 1, 6)[1:])
+    figure = figure_weights(stacks)
+    axes, bar = figure.axes
+    assert bar.get_ylabel() == "weight"
+    assert axes.collections[0].get_clim() == (0.0, 1.0)
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["acq-ax, TE 300 ms"] * 2
+    crosses = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() == "x"]
+    assert crosses == [[[3.5, 0.5]], [[3.5, 1.5]]]
+
+
+def test_curves_turn_light_on_a_dark_page_and_are_the_same_bytes_again(tmp_path) -> None:
+    save_svg(figure_weights([motion()]), tmp_path / "a.svg")
+    save_svg(figure_weights([motion()]), tmp_path / "b.svg")
+    text = (tmp_path / "a.svg").read_text()
+    assert text.startswith("<svg")
+    assert "@media (prefers-color-scheme: dark)" in text
+    assert f"fill: {INK}" in text.split("</style>", 1)[1]
+    assert text == (tmp_path / "b.svg").read_text()

@@ -1,0 +1,196 @@
+"""Derivatives: names, sidecars, headers, and what the BIDS validator says of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_app.dataset import description, older_version, relative_uri, write_dataset
+from bids_app.options import Options
+from bids_app.outputs import SinkRecon, SinkStacks, SinkT2
+from bids_app.parser import parse_args
+from bids_app.query import query_sessions
+from bids_app.session import SessionInputs
+from fetalt2prep.io.volume import save_volume
+
+WriteStack = Callable[..., Path]
+TES_S = (0.1, 0.2, 0.4)
+
+
+@pytest.fixture
+def options(bids: Path, tmp_path: Path) -> Options:
+    (tmp_path / "out").mkdir()
+    masks = f"masks={bids / 'derivatives' / 'masks'}"
+    return parse_args([str(bids), str(tmp_path / "out"), "participant", "-d", masks])
+
+
+def result(folder: Path, name: str, dtype: str = "float32") -> str:
+    """What a workflow leaves behind."""
+    values, affine = np.ones((4, 5, 6)), np.diag([0.8, 0.8, 0.8, 1])
+    return str(save_volume(values, affine, folder / f"{name}.nii.gz", dtype))
+
+
+def run_sinks(session: SessionInputs, options: Options, folder: Path) -> None:
+    """Feed all three sinks with results for every stack of a session but the last, which was set aside."""
+    folder.mkdir(exist_ok=True)
+    used = session.stacks[:-1]
+    rows = [f"{s.name}\t{s.te_s}\tused\t" for s in used] + [f"{session.stacks[-1].name}\t0.4\tset-aside\tno overlap"]
+    (folder / "table.tsv").write_text("\n".join(["stack\tte_s\tstatus\tnotes", *rows]) + "\n")
+    (folder / "slices.tsv").write_text("stack\tslice\n")
+    (folder / "info.json").write_text(json.dumps({"model": "decay", "notes": ["from the engine"]}))
+    table = str(folder / "table.tsv")
+    common: dict[str, Any] = {"session": session, "options": options}
+    stacks = [result(folder, f"denoised_{s.name}") for s in used]
+    masks = [result(folder, f"mask_{s.name}", "uint8") for s in used]
+    SinkStacks(**common, stacks=stacks, stack_masks=masks, stack_table=table).run(cwd=str(folder))
+    SinkRecon(
+        **common,
+        stack_table=table,
+        echo_files=[result(folder, f"echo{n}") for n in range(3)],
+        te_s=list(TES_S),
+        brain_mask=result(folder, "mask", "uint8"),
+        slice_table=str(folder / "slices.tsv"),
+        recon_info=str(folder / "info.json"),
+    ).run(cwd=str(folder))
+    maps = {name: result(folder, name) for name in ("t2map", "s0map", "t2_stderr", "rmse")}
+    reasons = result(folder, "valid", "uint8")
+    SinkT2(**common, te_s=list(TES_S), **maps, valid=reasons, t2_info=str(folder / "info.json")).run(cwd=str(folder))
+
+
+def files(out: Path) -> set[str]:
+    return {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+
+
+def validate(out: Path) -> list[str]:
+    """Errors of the BIDS validator on a data set."""
+    command = [str(Path(sys.executable).with_name("bids-validator-deno")), "--format", "json", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    errors = [f"{i['code']} {i.get('location')} {i.get('subCode', '')}" for i in issues if i["severity"] == "error"]
+    assert done.returncode == (16 if errors else 0), done.stderr
+    return errors
+
+
+def session_of(bids: Path, write_stack: WriteStack, names: list[str], masks: Path | None) -> SessionInputs:
+    for number, name in enumerate(names):
+        meta = {"EchoTime": TES_S[number % 3], "SliceThickness": 4.0, "MagneticFieldStrength": 0.55}
+        write_stack(name, meta=meta, mask=masks is not None)
+    (session,) = query_sessions(bids, ["01"], masks_dir=masks)["01"]
+    return session
+
+
+def test_names_and_validator_with_sessions_and_orientations(
+    bids: Path, write_stack: WriteStack, options: Options, tmp_path: Path
+) -> None:
+    names = [f"sub-01_ses-b_acq-{a}_rec-norm_run-01_echo-{e}_T2w" for a in ("ax", "cor") for e in (1, 2, 3)]
+    session = session_of(bids, write_stack, names, options.masks)
+    run_sinks(session, options, tmp_path / "cwd")
+    write_dataset(options)
+    start = "sub-01/ses-b/anat/sub-01_ses-b"
+    images = [f"{start}_rec-inr_{end}" for end in (
+        "T2map", "S0map", "desc-uncertainty_T2map", "desc-rmse_T2w", "desc-brain_mask", "desc-reason_dseg",
+        *(f"echo-{n}_desc-recon_T2w" for n in (1, 2, 3)),
+    )]  # fmt: skip
+    for name in sorted(names)[:-1]:
+        stem = f"sub-01/ses-b/anat/{name.removesuffix('_T2w')}"
+        images += [f"{stem}_desc-preproc_T2w", f"{stem}_desc-brain_mask"]
+    tables = {f"{start}_rec-inr_desc-{d}_stats.{e}" for d in ("stacks", "slices") for e in ("tsv", "json")}
+    tables |= {f"{start}_rec-inr_desc-{d}_stats.json" for d in ("recon", "t2")}
+    root = {"dataset_description.json", ".bidsignore", "README"}
+    assert files(options.output_dir) == {f"{i}.{e}" for i in images for e in ("nii.gz", "json")} | tables | root
+    assert validate(options.output_dir) == []
+
+
+def test_the_one_acquisition_stays_in_the_name_and_mese_stays_mese(
+    bids: Path, write_stack: WriteStack, options: Options, tmp_path: Path
+) -> None:
+    names = [f"sub-01_acq-ax_run-{r}_echo-{e}_MESE" for r in (1, 2) for e in (1, 2, 3)]
+    session = session_of(bids, write_stack, names, None)
+    run_sinks(session, replace(options, masks=None), tmp_path / "cwd")
+    write_dataset(options)
+    written = files(options.output_dir)
+    assert "sub-01/anat/sub-01_acq-ax_rec-inr_T2map.nii.gz" in written
+    assert "sub-01/anat/sub-01_acq-ax_run-1_echo-2_desc-preproc_MESE.nii.gz" in written
+    assert validate(options.output_dir) == []
+
+
+def test_sidecars_and_headers(bids: Path, write_stack: WriteStack, options: Options, tmp_path: Path) -> None:
+    names = [f"sub-01_acq-{a}_echo-{e}_T2w" for a in ("ax", "cor") for e in (1, 2, 3)]
+    session = session_of(bids, write_stack, names, options.masks)
+    run_sinks(session, options, tmp_path / "cwd")
+    anat = options.output_dir / "sub-01" / "anat"
+
+    def read(name: str) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads((anat / f"sub-01_{name}.json").read_text())
+        return content
+
+    t2 = read("rec-inr_T2map")
+    assert t2["Units"] == "s"
+    assert t2["EchoTime"] == list(TES_S)
+    assert t2["SkullStripped"] is True
+    assert t2["Sources"][0] == "bids::sub-01/anat/sub-01_rec-inr_echo-1_desc-recon_T2w.nii.gz"
+    assert (t2["ReconstructionModel"], t2["RandomSeed"], t2["MagneticFieldStrength"]) == ("decay", 0, 0.55)
+    assert read("rec-inr_desc-uncertainty_T2map")["Units"] == "s"
+    echo = read("rec-inr_echo-2_desc-recon_T2w")
+    assert echo["EchoTime"] == TES_S[1]
+    # The stack that was set aside is not a source.
+    assert len(echo["Sources"]) == 5
+    assert "bids:raw:sub-01/anat/sub-01_acq-ax_echo-1_T2w.nii.gz" in echo["Sources"]
+    mask = read("acq-ax_echo-1_desc-brain_mask")
+    assert mask["Sources"] == ["bids:masks:sub-01/anat/sub-01_acq-ax_echo-1_desc-brain_mask.nii.gz"]
+    assert mask["Type"] == "Brain"
+    assert read("rec-inr_desc-recon_stats")["notes"] == ["from the engine"]
+    image = nib.load(anat / "sub-01_rec-inr_T2map.nii.gz")
+    assert (int(image.header["qform_code"]), int(image.header["sform_code"])) == (1, 1)
+    assert image.header.get_xyzt_units()[0] == "mm"
+    assert image.get_data_dtype() == np.float32
+    stored = (anat / "sub-01_rec-inr_T2map.nii.gz").read_bytes()
+    assert stored == (tmp_path / "cwd" / "t2map.nii.gz").read_bytes()
+    assert not list(anat.glob(".*"))
+
+
+def test_stacks_left_out_at_the_door_are_in_the_table(
+    bids: Path, write_stack: WriteStack, options: Options, tmp_path: Path
+) -> None:
+    for number, te_s in enumerate(TES_S, start=1):
+        write_stack(f"sub-01_run-{number}_T2w", te_s, mask=True)
+    write_stack("sub-01_run-9_T2w", meta={}, mask=True)
+    (session,) = query_sessions(bids, ["01"], masks_dir=options.masks)["01"]
+    run_sinks(session, options, tmp_path / "cwd")
+    table = (options.output_dir / "sub-01" / "anat" / "sub-01_rec-inr_desc-stacks_stats.tsv").read_text()
+    header, *rows = table.splitlines()
+    last = dict(zip(header.split("\t"), rows[-1].split("\t"), strict=True))
+    assert len(rows) == 4
+    assert (last["stack"], last["status"], last["te_s"]) == ("sub-01_run-9_T2w", "set-aside", "n/a")
+    assert "EchoTime" in last["notes"]
+
+
+def test_description_links_are_relative_and_name_the_container(
+    options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FETALT2PREP_DOCKER_TAG", "fetalt2prep:0.1.0")
+    content = description(options)
+    assert content["DatasetLinks"] == {"raw": "../raw/", "masks": "../raw/derivatives/masks/"}
+    assert content["GeneratedBy"][0]["Container"] == {"Type": "docker", "Tag": "fetalt2prep:0.1.0"}
+    assert relative_uri(Path("/a b/raw"), Path("/a b/raw/derivatives/x")) == "../../"
+    assert relative_uri(Path("/a b/c d"), Path("/e")) == "../a%20b/c%20d/"
+
+
+def test_results_of_another_version_are_noticed(options: Options) -> None:
+    assert older_version(options.output_dir) is None
+    write_dataset(options)
+    assert older_version(options.output_dir) is None
+    path = options.output_dir / "dataset_description.json"
+    content = json.loads(path.read_text())
+    content["GeneratedBy"][0]["Version"] = "0.0.1"
+    path.write_text(json.dumps(content))
+    assert older_version(options.output_dir) == "0.0.1"

@@ -1,0 +1,83 @@
+"""The command line: what is accepted, what is refused, and how soon it answers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bids_app.parser import build_parser, parse_args, with_dashes
+
+TRIAD = ["raw", "out", "participant"]
+
+
+def test_defaults_and_paths_are_absolute() -> None:
+    options = parse_args(TRIAD)
+    assert options.bids_dir == Path("raw").absolute()
+    assert options.run.work_dir == Path("work").absolute()
+    assert options.participants == ()
+    assert options.masks is None
+    assert (options.recon.model, options.recon.device, options.denoise) == ("decay", "auto", "nlm")
+
+
+@pytest.mark.parametrize("flag", ["--participant-label", "--participant_label", "--session-label", "--session_label"])
+def test_labels_lose_their_prefix_and_repeats(flag: str) -> None:
+    prefix = "sub" if "participant" in flag else "ses"
+    options = parse_args([*TRIAD, flag, f"{prefix}-01", "02", "01"])
+    assert (options.participants if prefix == "sub" else options.sessions) == ("01", "02")
+
+
+def test_every_long_option_takes_underscores() -> None:
+    names = [n for action in build_parser()._actions for n in action.option_strings if n.startswith("--")]
+    assert len(names) > 12
+    for name in names:
+        assert with_dashes("--" + name[2:].replace("-", "_")) == name
+
+
+def test_underscores_in_values_stay() -> None:
+    options = parse_args([*TRIAD, "--work_dir=my_work", "-d", "masks=some_masks"])
+    assert options.run.work_dir.name == "my_work"
+    assert options.masks == Path("some_masks").absolute()
+
+
+def test_threads_of_a_step_do_not_exceed_the_run() -> None:
+    assert parse_args([*TRIAD, "--nprocs", "2", "--omp-nthreads", "6"]).run.omp_nthreads == 2
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (["--no-such-option"], "unrecognized arguments"),
+        (["--denois", "nlm"], "unrecognized arguments"),
+        (["--recon-model", "magic"], "invalid choice"),
+        (["--recon-resolution", "0.01"], "0.3 to 4.0 mm"),
+        (["--device", "gpu"], "choose auto, cpu, cuda or cuda:n"),
+        (["--nprocs", "0"], "whole number of at least 1"),
+        (["--participant-label", "a_b"], "not a BIDS label"),
+        (["-d", "lesions=x"], "NAME is one of: masks"),
+    ],
+)
+def test_wrong_command_lines_leave_with_code_2(extra: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leave:
+        parse_args([*TRIAD, *extra])
+    assert leave.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from bids_app.parser import build_parser; build_parser().format_help();"
+        "heavy = {'torch', 'nipype', 'bids', 'numpy', 'nibabel', 'niworkflows'} & set(sys.modules);"
+        "sys.exit(','.join(sorted(heavy)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_module_form_gives_the_version() -> None:
+    from fetalt2prep import __version__
+
+    done = subprocess.run([sys.executable, "-m", "bids_app", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"fetalt2prep {__version__}"

@@ -1,0 +1,184 @@
+"""The query: which stacks, masks and echo times a session has, on several layouts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bids_app.query import list_labels, query_sessions
+from bids_app.session import SessionInputs
+
+WriteStack = Callable[..., Path]
+
+
+def only(found: dict[str, list[SessionInputs]], subject: str = "01") -> SessionInputs:
+    (session,) = found[subject]
+    return session
+
+
+def test_without_sessions(bids: Path, write_stack: WriteStack) -> None:
+    for n, te_s in enumerate((0.3, 0.1, 0.2), start=1):
+        write_stack(f"sub-01_acq-ax_run-1_echo-{n}_T2w", te_s)
+    session = only(query_sessions(bids, ["01"]))
+    assert session.session is None
+    assert session.label == "sub-01"
+    # The entity is an index; the sidecar has the time.
+    assert [stack.te_s for stack in session.stacks] == [0.3, 0.1, 0.2]
+    assert session.echo_times_s == (0.1, 0.2, 0.3)
+    assert session.acquisition == "ax"
+    assert session.problems == ()
+    assert session.stacks[0].mask is None
+    assert session.stacks[0].shape == (16, 16, 8)
+    assert session.stacks[0].voxel_mm == pytest.approx((2, 2, 4))
+    assert session.stacks[0].orientation == "axial"
+
+
+def test_unequal_sessions_are_never_pooled(bids: Path, write_stack: WriteStack) -> None:
+    for te in (1, 2, 3):
+        write_stack(f"sub-01_ses-a_acq-ax_echo-{te}_T2w", te / 10)
+    write_stack("sub-01_ses-b_acq-ax_echo-1_T2w", 0.4)
+    write_stack("sub-01_acq-cor_echo-1_T2w", 0.5)
+    sessions = query_sessions(bids, ["01"])["01"]
+    assert {s.session: len(s.stacks) for s in sessions} == {None: 1, "a": 3, "b": 1}
+    (chosen,) = query_sessions(bids, ["01"], ["b"])["01"]
+    assert chosen.echo_times_s == (0.4,)
+
+
+def test_only_the_participants_asked_for_are_read(bids: Path, write_stack: WriteStack) -> None:
+    for subject in ("01", "010", "02"):
+        write_stack(f"sub-{subject}_T2w")
+    found = query_sessions(bids, ["01"])
+    assert list(found) == ["01"]
+    assert [s.name for s in only(found).stacks] == ["sub-01_T2w"]
+    assert list_labels(bids, "sub") == ["01", "010", "02"]
+
+
+def test_mese_counts_and_the_rest_does_not(bids: Path, write_stack: WriteStack) -> None:
+    write_stack("sub-01_echo-1_MESE", 0.1)
+    write_stack("sub-01_echo-2_part-mag_MESE", 0.2)
+    write_stack("sub-01_echo-2_part-phase_MESE", 0.2)
+    write_stack("sub-01_T1w", 0.01)
+    names = [s.name for s in only(query_sessions(bids, ["01"])).stacks]
+    assert names == ["sub-01_echo-1_MESE", "sub-01_echo-2_part-mag_MESE"]
+
+
+def test_echo_time_without_echo_entity_and_from_inherited_sidecars(bids: Path, write_stack: WriteStack) -> None:
+    write_stack("sub-01_acq-hasteTE90_T2w", 0.09)
+    write_stack("sub-01_acq-haste_run-2_T2w", meta={"SliceThickness": 3.0})
+    (bids / "T2w.json").write_text(json.dumps({"EchoTime": 0.5, "MagneticFieldStrength": 1.5}))
+    (bids / "sub-01" / "sub-01_acq-haste_T2w.json").write_text(json.dumps({"EchoTime": 0.2}))
+    stacks = {s.name: s for s in only(query_sessions(bids, ["01"])).stacks}
+    assert stacks["sub-01_acq-hasteTE90_T2w"].te_s == 0.09
+    assert stacks["sub-01_acq-haste_run-2_T2w"].te_s == 0.2
+    assert stacks["sub-01_acq-haste_run-2_T2w"].field_t == 1.5
+
+
+@pytest.mark.parametrize(
+    ("meta", "said"),
+    [
+        ({}, "EchoTime"),
+        ({"EchoTime": 90}, "millisecond"),
+        ({"EchoTime": "0.09"}, "0.09"),
+        ({"EchoTime": 0.09, "SliceEncodingDirection": "z"}, "SliceEncodingDirection"),
+    ],
+)
+def test_a_bad_sidecar_costs_its_stack_only(
+    bids: Path, write_stack: WriteStack, meta: dict[str, object], said: str
+) -> None:
+    write_stack("sub-01_run-1_T2w")
+    write_stack("sub-01_run-2_T2w", meta=meta)
+    session = only(query_sessions(bids, ["01"]))
+    assert [s.name for s in session.stacks] == ["sub-01_run-1_T2w"]
+    (problem,) = session.problems
+    assert problem.name == "sub-01_run-2_T2w"
+    assert "sub-01_run-2_T2w" in problem.message
+    assert said in problem.message
+
+
+def test_broken_json_and_broken_header_are_said(bids: Path, write_stack: WriteStack) -> None:
+    write_stack("sub-01_run-1_T2w")
+    write_stack("sub-01_run-2_T2w").with_name("sub-01_run-2_T2w.json").write_text("{")
+    write_stack("sub-01_run-3_T2w").write_bytes(b"")
+    session = only(query_sessions(bids, ["01"]))
+    assert len(session.stacks) == 1
+    messages = sorted(problem.message for problem in session.problems)
+    assert "sub-01_run-2_T2w.json: not readable as JSON" in messages[0]
+    assert "sub-01_run-3_T2w.nii.gz: cannot be read as NIfTI" in messages[1]
+
+
+def test_masks_inside_and_outside_the_data_set(bids: Path, write_stack: WriteStack, tmp_path: Path) -> None:
+    for echo in (1, 2):
+        write_stack(f"sub-01_ses-a_acq-ax_run-1_echo-{echo}_T2w", echo / 10, mask=True)
+    inside = bids / "derivatives" / "masks"
+    outside = inside.rename(tmp_path / "masks")
+    stacks = only(query_sessions(bids, ["01"], masks_dir=outside)).stacks
+    assert [s.mask.name for s in stacks if s.mask] == [
+        f"sub-01_ses-a_acq-ax_run-1_echo-{echo}_desc-brain_mask.nii.gz" for echo in (1, 2)
+    ]
+    (bids / "derivatives").mkdir(exist_ok=True)
+    outside.rename(inside)
+    stacks = only(query_sessions(bids, ["01"], masks_dir=inside)).stacks
+    assert all(s.mask is not None and s.mask.is_relative_to(inside) for s in stacks)
+
+
+def test_a_missing_mask_costs_its_stack(bids: Path, write_stack: WriteStack) -> None:
+    write_stack("sub-01_run-1_T2w", mask=True)
+    write_stack("sub-01_run-2_T2w")
+    session = only(query_sessions(bids, ["01"], masks_dir=bids / "derivatives" / "masks"))
+    assert [s.name for s in session.stacks] == ["sub-01_run-1_T2w"]
+    (problem,) = session.problems
+    assert "sub-01_run-2_T2w: no mask" in problem.message
+    assert "sub-01_run-2_desc-brain_mask.nii.gz" in problem.message
+
+
+def test_a_mask_without_datatype_folder_serves_all_echoes(bids: Path, write_stack: WriteStack, tmp_path: Path) -> None:
+    source = write_stack("sub-01_run-1_echo-1_T2w")
+    write_stack("sub-01_run-1_echo-2_T2w", 0.2)
+    write_stack("sub-01_run-2_echo-1_T2w")
+    for run in (1, 2):
+        mask = tmp_path / "masks" / "sub-01" / f"sub-01_run-{run}_desc-brain_mask.nii.gz"
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        mask.write_bytes(source.read_bytes())
+    stacks = only(query_sessions(bids, ["01"], masks_dir=tmp_path / "masks")).stacks
+    assert [s.mask.name[7:12] for s in stacks if s.mask] == ["run-1", "run-1", "run-2"]
+
+
+def test_notes_on_the_number_of_echo_times(bids: Path, write_stack: WriteStack) -> None:
+    write_stack("sub-01_run-1_T2w", 0.1)
+    write_stack("sub-01_run-2_T2w", 0.1)
+    assert "reconstruction without T2 map" in only(query_sessions(bids, ["01"])).notes[0]
+    write_stack("sub-01_run-3_T2w", 0.2)
+    (note,) = only(query_sessions(bids, ["01"])).notes
+    assert "decay penalty is zero" in note
+    assert "no degrees of freedom" in note
+    write_stack("sub-01_run-4_T2w", 0.3)
+    assert only(query_sessions(bids, ["01"])).notes == ()
+
+
+def test_the_table_has_a_row_per_stack(bids: Path, write_stack: WriteStack) -> None:
+    write_stack("sub-01_run-1_T2w", 0.09, mask=True)
+    header, row = only(query_sessions(bids, ["01"])).table().splitlines()
+    assert header.split()[:2] == ["stack", "TE"]
+    assert row.split() == [
+        "sub-01_run-1_T2w",
+        "90",
+        "axial",
+        *["16", "x", "16", "x", "8"],
+        *["2", "x", "2", "x", "4"],
+        "4",
+        "to",
+        "estimate",
+    ]
+
+
+@pytest.mark.shared
+def test_the_simulated_case_has_nine_stacks_with_masks(shared: Path) -> None:
+    case = shared / "cases" / "ga24"
+    session = only(query_sessions(case, ["ga24"], masks_dir=case / "derivatives" / "masks"), "ga24")
+    assert len(session.stacks) == 9
+    assert all(stack.mask is not None for stack in session.stacks)
+    assert session.echo_times_s == (0.3, 0.397, 0.6)
+    assert session.acquisition is None
