@@ -8,7 +8,7 @@ from typing import Any
 from bids_app.report.words import Counts, milliseconds
 
 FIELDS = {
-    "grid": "a grid of learned values at several resolutions",
+    "grid": "a multi-resolution grid encoding with a small network",
     "siren": "a network with sine activations (SIREN) [2]",
 }
 MODELS = {
@@ -87,7 +87,7 @@ def methods(counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, h
     denoise = find(known, "denoise")
     first = f"{counts.n_used_stacks} stacks of thick slices at {te} were used."
     if denoise == "nlm":
-        first += " Each slice was denoised with non-local means [4], with the noise level estimated from the slice."
+        first += " Each slice was denoised with non-local means [4], with one noise level estimated per stack."
     elif denoise == "none":
         first += " The slices were not denoised."
     if not facts:

@@ -84,17 +84,15 @@ def test_standard_errors_of_the_echoes_reach_the_map(tmp_path: Path) -> None:
     np.testing.assert_allclose(maps[1], 2 * maps[0], rtol=1e-4)
 
 
-def test_echoes_below_the_residual_are_not_used(tmp_path: Path) -> None:
+def test_the_residual_of_the_reconstruction_joins_the_fits_own(tmp_path: Path) -> None:
     residual = tmp_path / "residual.nii.gz"
-    values = np.zeros((6, 5, 4), "f4")
-    values[3] = 1e4
-    values[0] = np.nan
+    values = np.full((6, 5, 4), 3.0, "f4")
     nib.save(nib.Nifti1Image(values, AFFINE), residual)
-    found, _, inside = fit(tmp_path, residual_file=str(residual))
-    reason = nib.load(found.valid).get_fdata()
-    assert set(np.unique(reason[3])) == {T2Reason.TOO_FEW_ECHOES}
-    inside[3] = False
-    assert (reason[inside] == T2Reason.OK).all()
+    alone, _, inside = fit(tmp_path)
+    own = nib.load(alone.rmse).get_fdata()
+    found, _, _ = fit(tmp_path, residual_file=str(residual))
+    np.testing.assert_allclose(nib.load(found.rmse).get_fdata()[inside], np.hypot(own, 3.0)[inside], rtol=1e-4)
+    assert (nib.load(found.valid).get_fdata()[inside] == T2Reason.OK).all()
 
 
 def test_one_echo_time_left_says_what_happened(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from fetalt2prep.core.recon.lattice import Lattice
 from fetalt2prep.core.recon.penalty import decay_penalty, rate_prior
 from fetalt2prep.core.slice_op import SliceOperator, blur
 
-RATE_WEIGHT = 0.15  # of the prior on R2, units of chi-square per point of a 0.8 mm lattice
-EDGE_WEIGHT = 0.05  # total variation per noise standard deviation, 1/mm^2 (see docs/method.md)
+RATE_WEIGHT = 0.05  # of the prior on R2, units of chi-square per point of a 0.8 mm lattice
+EDGE_WEIGHT = 0.06  # total variation per noise standard deviation, 1/mm^2 (see docs/method.md)
 
 
 @dataclass

@@ -60,7 +60,7 @@ def collect(
 def echo_stderr(scene: Scene) -> Tensor:
     """Standard error of every echo at every grid point as if its neighbours were known, (echo, x, y, z), session scale.
 
-    From the data term alone, ``sigma / sqrt(sum_p w_p c_p^2 B_pv^2)`` with B the slices' response: the diagonal of its curvature.
+    From the data term alone, ``sigma / sqrt(sum_p w_p c_p^2 B_pv^2)`` with B the response of the slices.
     It leaves out what neighbours share through the slice profile (too small) and what the smoothness adds (too large);
     infinite where no slice reaches.
     """

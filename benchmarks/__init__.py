@@ -1,0 +1,1 @@
+"""Scripts that regenerate every number the documentation quotes."""

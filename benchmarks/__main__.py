@@ -1,0 +1,9 @@
+"""``python -m benchmarks``: every benchmark in turn, on simulated cases with truth (see ``cases.py``)."""
+
+from __future__ import annotations
+
+from benchmarks import cases, models
+
+if __name__ == "__main__":
+    cases.main([])
+    models.main([])

@@ -1,0 +1,42 @@
+"""``python -m benchmarks.readme``: put the kept results of ``cases.py`` and ``models.py`` into the README."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from benchmarks.cases import HERE, row
+
+INTRODUCTION = (
+    "Two simulated fetuses (24 and 29 weeks, 0.55 T, echo times 300/397/600 ms, 1.48 x 1.48 x 4.5 mm, recorded head motion,\n"
+    "signal voids, SNR 25): mean absolute T2 error over all voxels of white matter and cortical grey matter, edges included;\n"
+    "SSIM of each echo; user + system time and peak memory of the whole command on two cores."
+)
+CASES_HEAD = "| case | stacks | T2 MAE WM / GM (ms) | SSIM per TE | CPU (s) | wall (s) | peak (MB) |\n|---|---|---|---|---|---|---|"
+MODELS_HEAD = "| case | stacks per TE | model | T2 MAE WM / GM (ms) |\n|---|---|---|---|"
+
+
+def tables() -> str:
+    """Both tables in Markdown."""
+    cases = json.loads((HERE / "results" / "cases.json").read_text())
+    lines = [INTRODUCTION, "", CASES_HEAD, *(row(case) for case in cases)]
+    models = HERE / "results" / "models.json"
+    if models.exists():
+        lines += ["", "The models side by side, without the app around them:", "", MODELS_HEAD]
+        for entry in json.loads(models.read_text()):
+            scores, options = entry["scores"], entry["options"]
+            mae = f"{scores['WM']['mae']:.1f} / {scores['GM']['mae']:.1f}"
+            lines.append(f"| {entry['case']} | {len(entry['planes'])} | {options['model']} | {mae} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Rewrite the block between the two markers."""
+    readme = HERE.parent / "README.md"
+    block = f"<!-- results:begin -->\n{tables()}\n<!-- results:end -->"
+    text = re.sub(r"<!-- results:begin -->.*<!-- results:end -->", lambda _: block, readme.read_text(), flags=re.DOTALL)
+    readme.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
