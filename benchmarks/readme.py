@@ -7,12 +7,13 @@ import re
 
 from benchmarks.cases import HERE, row
 
-INTRODUCTION = (
-    "Two simulated fetuses (24 and 29 weeks, 0.55 T, echo times 300/397/600 ms, 1.48 x 1.48 x 4.5 mm, recorded head motion,\n"
-    "signal voids, SNR 25): mean absolute T2 error over all voxels of white matter and cortical grey matter, edges included;\n"
-    "SSIM of each echo; user + system time and peak memory of the whole command on two cores."
-)
-CASES_HEAD = "| case | stacks | T2 MAE WM / GM (ms) | SSIM per TE | CPU (s) | wall (s) | peak (MB) |\n|---|---|---|---|---|---|---|"
+INTRODUCTION = """\
+Two simulated fetuses (24 and 29 weeks, 0.55 T, echo times 300/397/600 ms, 1.48 x 1.48 x 4.5 mm, recorded head
+motion, signal voids, SNR 25): mean absolute T2 error over all voxels of white matter and cortical grey matter, edges
+included; SSIM of each echo; user + system time and peak memory of the whole command on two cores."""
+CASES_HEAD = """\
+| case | stacks | T2 MAE WM / GM (ms) | SSIM per TE | CPU (s) | wall (s) | peak (MB) |
+|---|---|---|---|---|---|---|"""
 MODELS_HEAD = "| case | stacks per TE | model | T2 MAE WM / GM (ms) |\n|---|---|---|---|"
 
 

@@ -67,13 +67,15 @@ def fit(
     good = method.snapshot(state)
     losses: list[float] = []
     for i in range(n_steps):
+        look = (i + 1) % check_every == 0 or i + 1 == n_steps
+        before = method.snapshot(state) if look else good
         state, loss = method.step(state, i)
-        if (i + 1) % check_every and i + 1 < n_steps:
+        if not look:
             continue
         value = float(loss)
         if not math.isfinite(value):
             return Fit(good, Stop.NON_FINITE, tuple(losses), i + 1)
-        good = method.snapshot(state)
+        good = before  # the state whose loss was found finite, not the one after it
         losses.append(value)
         if on_step is not None:
             on_step(i + 1, value)

@@ -18,7 +18,7 @@ def cauchy_weights(residual: Tensor, sigma: float, tuning: float = 2.0) -> Tenso
     return 1.0 / (1.0 + (residual / (tuning * sigma)).square())
 
 
-def slice_weights(residual_rms: Tensor, echo_of: Tensor, floor: float = 0.02, tuning: float = 4.0) -> Tensor:
+def slice_weights(residual_rms: Tensor, echo_of: Tensor, floor: float = 0.002, tuning: float = 4.0) -> Tensor:
     """One-sided Welsch weight of every slice against the slices of the same echo, (slice,).
 
     ``exp(-(z / tuning)^2 / 2)`` with z the excess of the slice's residual over the median in units of the echo's
@@ -33,9 +33,7 @@ def slice_weights(residual_rms: Tensor, echo_of: Tensor, floor: float = 0.02, tu
             continue
         values = residual_rms[mine]
         median = values.median()
-        spread = (MAD_TO_SIGMA * (values - median).abs().median()).clamp(
-            min=max(floor * float(median), 0.25 * float(median))
-        )
+        spread = (MAD_TO_SIGMA * (values - median).abs().median()).clamp(min=max(floor, 0.25 * float(median)))
         weight = torch.exp(-0.5 * (((values - median) / spread).clamp(min=0) / tuning).square())
         if float((weight < 0.1).float().mean()) <= 0.5:
             weights[mine] = weight

@@ -48,7 +48,9 @@ def gaussian_profile(thickness_mm: Tensor, blur_sigma_mm: float, half_width: flo
         -half_width, half_width, 2 * n_half + 1, dtype=thickness_mm.dtype, device=thickness_mm.device
     )
     weights = torch.exp(-0.5 * steps.square()).expand(len(sigma), -1)
-    return Profile(steps * sigma[:, None], weights / weights.sum(-1, keepdim=True))
+    weights = weights / weights.sum(-1, keepdim=True)
+    steps = steps / (weights[0] * steps.square()).sum().sqrt()  # what the cut tails lacked in variance
+    return Profile(steps * sigma[:, None], weights)
 
 
 def blur(volumes: Tensor, sigma_voxels: float) -> Tensor:
@@ -76,8 +78,26 @@ def sampled_gaussian_sum(sigma_voxels: float) -> float:
 
 
 def lattice_blur_voxels(sigma_mm: float, spacing_mm: float) -> float:
-    """Blur in voxels that with trilinear interpolation (variance spacing^2 / 6) gives ``sigma_mm``; at least 0."""
-    return math.sqrt(max(sigma_mm**2 / spacing_mm**2 - 1.0 / 6.0, 0.0))
+    """Sigma of :func:`blur`, in voxels, that with trilinear interpolation gives ``sigma_mm``; 0 when none is needed.
+
+    Interpolation adds a variance of spacing^2 / 6. A Gaussian sampled at whole voxels has less variance than its
+    sigma says when that is below about half a voxel, so the sigma is found by bisection.
+    """
+    variance = sigma_mm**2 / spacing_mm**2 - 1.0 / 6.0
+    if variance <= 0:
+        return 0.0
+    low, high = 0.1, math.sqrt(variance) + 1.0
+    for _ in range(50):  # bisection of a monotone function
+        middle = (low + high) / 2
+        low, high = (middle, high) if _sampled_variance(middle) < variance else (low, middle)
+    return high
+
+
+def _sampled_variance(sigma_voxels: float) -> float:
+    """Variance of exp(-i^2 / 2 sigma^2) over whole numbers i; sigma^2 only when sigma is large."""
+    reach = math.ceil(8.0 * sigma_voxels)
+    terms = [(i, math.exp(-0.5 * (i / sigma_voxels) ** 2)) for i in range(-reach, reach + 1)]
+    return sum(i * i * term for i, term in terms) / sum(term for _, term in terms)
 
 
 class SliceOperator:
@@ -128,9 +148,15 @@ class SliceOperator:
 
     def adjoint_squared(self, y: Tensor) -> Tensor:
         """As :meth:`adjoint` with every matrix entry squared: how much each lattice point matters to the pixels."""
-        shares = self._weight.square() * y.repeat_interleave(self._n_taps)
+        rows = torch.arange(len(y), device=y.device).repeat_interleave(self._n_taps)
+        # quadrature points closer than the lattice share corners: entries are summed before they are squared
+        entries = torch.sparse_coo_tensor(
+            torch.stack((rows, self._column)), self._weight, tuple(self._matrix.shape), check_invariants=False
+        ).coalesce()
+        row, column = entries.indices()
         volume = y.new_zeros(self.n_echoes * self.grid.n_points)
-        return volume.index_add_(0, self._column, shares).reshape(self.n_echoes, *self.grid.shape)
+        volume.index_add_(0, column, entries.values().square() * y[row])
+        return volume.reshape(self.n_echoes, *self.grid.shape)
 
     def pose_jacobian(self, x: Tensor) -> Tensor:
         """Derivative of every predicted pixel by its slice's rotation and shift, (pixel, 6), in 1/rad and 1/mm.

@@ -35,7 +35,7 @@ def test_on_lattice_is_the_field_at_the_lattice_points(encoding):
     torch.testing.assert_close(encoding.on_lattice(index), encoding(points).T, atol=1e-4, rtol=1e-4)
 
 
-def test_siren_keeps_its_function_on_a_finer_lattice(encoding):
+def test_refining_keeps_the_function(encoding):
     if isinstance(encoding, GridPyramid):
         finer = Grid(GRID.origin_mm, GRID.spacing_mm / 2, tuple(2 * n - 1 for n in GRID.shape))
     else:

@@ -56,7 +56,7 @@ def test_a_loss_that_is_not_finite_brings_back_the_last_good_state():
     result = fit(Halving(broken_at=5), 20, check_every=2, on_step=lambda i, loss: seen.append(i))
     assert result.stop is Stop.NON_FINITE
     assert result.n_steps == 6
-    assert result.state == [0.5**4]
+    assert result.state == [0.5**3]  # the last state whose own loss was seen to be finite
     assert seen == [2, 4]
     assert all(math.isfinite(loss) for loss in result.losses)
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -76,10 +77,17 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
     Raises
     ------
     ValueError
-        No stack, or no pixel inside any mask.
+        No stack, no pixel inside any mask, or pixels that are not numbers.
+
+    Echo times at which every mask is empty are left out.
     """
     if not any(stack.mask.any() for stack in stacks):
         raise ValueError(f"None of {len(stacks)} stacks has a pixel inside its mask: there is nothing to reconstruct.")
+    seen_te_s = {stack.te_s for stack in stacks if stack.mask.any()}
+    stacks = [stack for stack in stacks if stack.te_s in seen_te_s]
+    for stack in stacks:
+        if not np.isfinite(stack.pixels[stack.mask]).all():
+            raise ValueError(f"{stack.name}: NaN or infinite pixels inside the mask; set the stack aside or mend it.")
     slices = flatten(stacks, options.device)
     poses = Rigid.identity(slices.centres_mm)
     trust = Trust(

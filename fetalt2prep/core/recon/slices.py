@@ -134,7 +134,7 @@ def _slice_columns(stack: Stack, number: int, echo: int, voxel: np.ndarray) -> d
     n = stack.n_slices
     times = np.full(n, np.nan) if stack.slice_times_s is None else stack.slice_times_s
     known = np.arange(n) if stack.slice_times_s is None else times
-    middle = voxel[:, :2].mean(0)
+    middle = voxel[:, :2].mean(0) if len(voxel) else (np.array(stack.pixels.shape[:2]) - 1) / 2
     centres = np.column_stack((np.tile(middle, (n, 1)), np.arange(n)))
     normal = np.cross(stack.affine[:3, 0], stack.affine[:3, 1])
     return {
