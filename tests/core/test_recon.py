@@ -139,10 +139,10 @@ def test_another_scale_of_the_scanner_scales_the_echoes_and_leaves_t2(small, sma
     for name, (ours, theirs) in pairs.items():
         change = np.abs(theirs / ours - 1)
         if worst is None:
-            assert np.percentile(change, 95) < (0.02 if name in ("echoes", "t2", "gain") else 0.03), name
+            assert np.median(change) < (0.01 if name in ("echoes", "t2", "gain") else 0.04), name
         else:
             assert change.max() < worst, name
-    assert other.info["noise_sigma"] == pytest.approx(factor * one.info["noise_sigma"], rel=0.01)
+    assert other.info["noise_sigma"] == pytest.approx(factor * one.info["noise_sigma"], rel=0.04)
 
 
 @pytest.mark.parametrize(

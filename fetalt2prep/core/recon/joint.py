@@ -175,7 +175,7 @@ def _run_level(
                 on_step(level.name, number + 1, level.rounds + (level.last_steps > 0), losses[-1])
         with torch.no_grad():
             if not last:
-                trust = _weigh(slices, method, trust, gains=level.move == "slice")
+                trust = _weigh(slices, method, trust)
                 poses = _register(level, slices, method, poses, trust)
     return poses, trust, losses, Stop.MAX_STEPS
 
@@ -196,7 +196,7 @@ def _scene(slices: Slices, grid: Grid, poses: Rigid, trust: Trust) -> Scene:
     )
 
 
-def _weigh(slices: Slices, method: FieldFit, trust: Trust, *, gains: bool) -> Trust:
+def _weigh(slices: Slices, method: FieldFit, trust: Trust) -> Trust:
     """Spread of the residual, weights of pixels and slices, and gains, from the field's present prediction."""
     scene = method.scene
     assert scene is not None
@@ -206,7 +206,7 @@ def _weigh(slices: Slices, method: FieldFit, trust: Trust, *, gains: bool) -> Tr
     rms = slices.mean_per_slice(residual.square()).sqrt()
     slice_weight = slice_weights(rms, slices.echo_of)
     weight = cauchy_weights(residual, sigma) * slice_weight[slices.slice_idx]
-    gain = slice_gains(slices, predicted, weight, slice_weight) if gains else trust.gain
+    gain = slice_gains(slices, predicted, weight, slice_weight)
     return Trust(gain=gain, weight=weight, slice_weight=slice_weight, sigma=sigma)
 
 
