@@ -12,10 +12,11 @@ from torch import Tensor
 from fetalt2prep.core.field.echo import EchoField, SeparateFields
 from fetalt2prep.core.operator import apply
 from fetalt2prep.core.recon.lattice import Lattice
-from fetalt2prep.core.recon.penalty import decay_penalty, rate_prior
+from fetalt2prep.core.recon.penalty import TypicalDecay, decay_penalty, density_prior, rate_prior
 from fetalt2prep.core.slice_op import SliceOperator, blur
 
-RATE_WEIGHT = 0.05  # of the prior on R2, units of chi-square per point of a 0.8 mm lattice
+RATE_WEIGHT = 0.005  # of the prior on R2, units of chi-square per point of a 0.8 mm lattice
+DENSITY_WEIGHT = 0.02  # of the prior on S0, same units
 EDGE_WEIGHT = 0.06  # total variation per noise standard deviation, 1/mm^2 (see docs/method.md)
 
 
@@ -59,7 +60,7 @@ class FieldFit:
     alpha: float
     joint: bool
     te_s: Tensor
-    typical_r2: float | None
+    typical: TypicalDecay | None
     scene: Scene | None = None
     done: int = 0
     _optimiser: torch.optim.Adam = field(init=False)
@@ -110,8 +111,9 @@ class FieldFit:
         volume = (scene.lattice.grid.spacing_mm / 0.8) ** 3  # a sum over points stands for an integral over space
         if self.alpha > 0:
             total = total + self.alpha * volume * decay_penalty(log_signal, self.projector)
-        if self.typical_r2 is not None:
-            total = total + RATE_WEIGHT * volume * rate_prior(log_signal, self.te_s, self.typical_r2)
+        if self.typical is not None:
+            total = total + RATE_WEIGHT * volume * rate_prior(log_signal, self.te_s, self.typical)
+            total = total + DENSITY_WEIGHT * volume * density_prior(log_signal, self.te_s, self.typical)
         return total
 
     def _scene(self) -> Scene:

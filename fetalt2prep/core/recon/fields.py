@@ -11,7 +11,7 @@ from fetalt2prep.core.field.head import DecayHead, FreeHead
 from fetalt2prep.core.field.siren import Siren
 from fetalt2prep.core.geometry import Grid
 from fetalt2prep.core.recon.options import ReconOptions
-from fetalt2prep.core.recon.slices import Slices, typical_r2
+from fetalt2prep.core.recon.slices import Slices, typical_decay
 
 GRID_LEVELS, GRID_FEATURES, GRID_HIDDEN = 4, 4, (16, 16)
 SIREN_WIDTH, SIREN_DEPTH = 96, 3  # compact; 330 x 7 as published takes half a minute a step on two cores
@@ -30,7 +30,7 @@ def build_field(options: ReconOptions, slices: Slices, grid: Grid) -> EchoField 
             )
         else:
             head = (
-                DecayHead(slices.te_s.cpu(), offset, typical_r2(slices))
+                DecayHead(slices.te_s.cpu(), offset, typical_decay(slices).r2)
                 if options.model == "decay"
                 else FreeHead(offset)
             )

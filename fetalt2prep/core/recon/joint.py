@@ -31,11 +31,11 @@ from fetalt2prep.core.recon.gains import slice_gains
 from fetalt2prep.core.recon.lattice import Lattice
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.output import collect
-from fetalt2prep.core.recon.penalty import alpha_rule, decay_projector
+from fetalt2prep.core.recon.penalty import alpha_rule, decay_projector, median_log_s0
 from fetalt2prep.core.recon.poses import PosePrior, anchored, gauss_newton_step
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.recon.schedule import Level, levels
-from fetalt2prep.core.recon.slices import Slices, flatten, typical_r2
+from fetalt2prep.core.recon.slices import Slices, flatten, typical_decay
 from fetalt2prep.core.slice_op import lattice_blur_voxels
 from fetalt2prep.core.stack import Stack
 
@@ -119,7 +119,7 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
             alpha=0.0 if level.move == "stack" else alpha,
             joint=options.model != "sc",
             te_s=slices.te_s,
-            typical_r2=typical_r2(slices) if options.model in ("decay", "mcreg") else None,
+            typical=typical_decay(slices) if options.model in ("decay", "mcreg") and len(slices.te_s) > 1 else None,
         )
         poses, trust, history, stop = _run_level(level, slices, grid, method, poses, trust, on_step)
         losses[level.name] = history
@@ -200,7 +200,11 @@ def _weigh(slices: Slices, method: FieldFit, trust: Trust) -> Trust:
     """Spread of the residual, weights of pixels and slices, and gains, from the field's present prediction."""
     scene = method.scene
     assert scene is not None
-    predicted, _ = scene.predict(method.field.on_lattice(scene.lattice.index))
+    log_signal = method.field.on_lattice(scene.lattice.index)
+    if method.typical is not None:
+        level = median_log_s0(log_signal, method.te_s, method.typical)
+        method.typical = replace(method.typical, log_s0=level)
+    predicted, _ = scene.predict(log_signal)
     residual = scene.gain * predicted - slices.values
     sigma = robust_sigma(residual)
     rms = slices.mean_per_slice(residual.square()).sqrt()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fetalt2prep.core.geometry import Grid, Rigid
+from fetalt2prep.core.recon.penalty import TypicalDecay, decay_rate
 from fetalt2prep.core.slice_op import Profile, SliceOperator, gaussian_profile, in_plane_sigma_mm
 from fetalt2prep.core.stack import Stack
 
@@ -72,14 +73,13 @@ class Slices:
         return out.index_add_(0, self.slice_idx, pixels)
 
 
-def typical_r2(slices: Slices) -> float:
-    """R2 of the session's median pixel, 1/s, between 1 and 20: where R2 starts and what it is unseen."""
-    if len(slices.te_s) < 2:
-        return 3.5
+def typical_decay(slices: Slices) -> TypicalDecay:
+    """Decay of the session's median pixel; R2 between 1 and 20 per second, 3.5 with one echo time."""
     medians = torch.stack([slices.values[slices.echo_idx == echo].median() for echo in range(len(slices.te_s))])
-    delay = slices.te_s - slices.te_s.mean()
-    slope = (delay * medians.clamp(min=1e-3).log()).sum() / delay.square().sum()
-    return float((-slope).clamp(1.0, 20.0))
+    log_medians = medians.clamp(min=1e-3).log()
+    r2 = 3.5 if len(slices.te_s) < 2 else float(decay_rate(log_medians, slices.te_s).clamp(1.0, 20.0))
+    log_s0 = float(log_medians.mean() + r2 * slices.te_s.mean())
+    return TypicalDecay(log_s0=log_s0, r2=r2, first_signal=float(medians[0].clamp(min=1e-3)))
 
 
 def session_scale(stacks: Sequence[Stack]) -> float:
