@@ -1,4 +1,4 @@
-"""The decay penalty of the joint reconstruction, on log-signal and point by point (arXiv 2508.10680, section 1.1)."""
+"""The decay penalty (arXiv 2508.10680, section 1.1) and the priors on R2 and S0, on log-signal and point by point."""
 
 from __future__ import annotations
 
