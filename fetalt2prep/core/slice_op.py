@@ -146,18 +146,6 @@ class SliceOperator:
         """Pixels (pixel,) carried back to (echo, x, y, z)."""
         return (self._transposed() @ y).reshape(self.n_echoes, *self.grid.shape)
 
-    def adjoint_squared(self, y: Tensor) -> Tensor:
-        """As :meth:`adjoint` with every matrix entry squared: how much each lattice point matters to the pixels."""
-        rows = torch.arange(len(y), device=y.device).repeat_interleave(self._n_taps)
-        # quadrature points closer than the lattice share corners: entries are summed before they are squared
-        entries = torch.sparse_coo_tensor(
-            torch.stack((rows, self._column)), self._weight, tuple(self._matrix.shape), check_invariants=False
-        ).coalesce()
-        row, column = entries.indices()
-        volume = y.new_zeros(self.n_echoes * self.grid.n_points)
-        volume.index_add_(0, column, entries.values().square() * y[row])
-        return volume.reshape(self.n_echoes, *self.grid.shape)
-
     def pose_jacobian(self, x: Tensor) -> Tensor:
         """Derivative of every predicted pixel by its slice's rotation and shift, (pixel, 6), in 1/rad and 1/mm.
 

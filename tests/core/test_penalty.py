@@ -1,20 +1,11 @@
-"""The decay penalty and what goes with it."""
+"""The decay penalty."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from fetalt2prep.core.recon.penalty import (
-    TypicalDecay,
-    alpha_rule,
-    decay_penalty,
-    decay_projector,
-    decay_rate,
-    density_prior,
-    median_log_s0,
-    rate_prior,
-)
+from fetalt2prep.core.recon.penalty import alpha_rule, decay_penalty, decay_projector, decay_rate
 
 ECHO_TIMES = [[0.08, 0.14, 0.26], [0.05, 0.1, 0.2, 0.4], [0.08, 0.08, 0.2, 0.3, 0.31]]
 
@@ -73,41 +64,6 @@ def test_decay_rate_of_exact_decays_and_of_one_echo():
     r2 = torch.tensor([0.45, 3.0, 12.0])
     torch.testing.assert_close(decay_rate(1.7 - te_s[:, None] * r2, te_s), r2, atol=1e-4, rtol=1e-4)
     assert decay_rate(torch.ones(1, 4), torch.tensor([0.1])).tolist() == [0.0] * 4
-
-
-TYPICAL = TypicalDecay(log_s0=0.5, r2=4.0, first_signal=0.4)
-
-
-def test_density_prior_by_hand_and_only_where_it_is_bright():
-    te_s = torch.tensor([0.1, 0.2])
-    log_s0 = torch.tensor([0.5, 0.8, -7.0])
-    log_signal = log_s0 - te_s[:, None] * torch.tensor([2.0, 2.0, 2.0])
-    bright = (torch.exp(log_signal[0]) / (0.6 * 0.4)) ** 4
-    expected = bright / (1 + bright) * torch.tensor([0.0, 1.0, 625.0])
-    assert float(density_prior(log_signal, te_s, TYPICAL)) == pytest.approx(float(expected.sum()), rel=1e-4)
-    assert float(expected[2]) < 1e-6  # bone may have any density
-
-
-def test_density_prior_moves_signal_between_s0_and_t2():
-    """A point whose S0 is too high for its mean signal is told to decay more slowly."""
-    te_s = torch.tensor([0.1, 0.2, 0.4])
-    log_signal = (1.5 - te_s * 6.0)[:, None].requires_grad_()
-    density_prior(log_signal, te_s, TYPICAL).backward()
-    step = log_signal.detach() - 0.01 * log_signal.grad
-    assert float(decay_rate(step, te_s)) < 6.0
-
-
-def test_median_log_s0_leaves_the_dark_out():
-    te_s = torch.tensor([0.1, 0.2])
-    log_signal = torch.tensor([0.1, 0.2, 0.3, -9.0, -9.0, -9.0, -9.0]) - te_s[:, None] * 2.0
-    assert median_log_s0(log_signal, te_s, TYPICAL) == pytest.approx(0.2, abs=1e-5)
-    assert median_log_s0(log_signal[:, 3:], te_s, TYPICAL) == TYPICAL.log_s0
-
-
-def test_rate_prior_by_hand():
-    te_s = torch.tensor([0.1, 0.2])
-    log_signal = -te_s[:, None] * torch.tensor([4.0, 7.0, 1.0])
-    assert float(rate_prior(log_signal, te_s, TYPICAL)) == pytest.approx(2.0, rel=1e-4)
 
 
 def test_alpha_falls_with_stacks_per_echo_time():

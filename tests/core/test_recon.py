@@ -88,7 +88,7 @@ def test_shapes_units_and_account(base, stacks):
     assert base.info["notes"] == []
     assert base.info["alpha"] is None
     assert 3.0 < base.info["noise_sigma"] < 12.0  # 6 were put in
-    assert list(base.info["seconds"]) == [level.name for level in levels(2.5)]
+    assert list(base.info["seconds"]) == ["search stacks", *(level.name for level in levels(2.5))]
     np.testing.assert_allclose(base.affine[:3, :3], 2.5 * np.eye(3))
 
 

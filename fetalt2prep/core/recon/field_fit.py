@@ -12,12 +12,11 @@ from torch import Tensor
 from fetalt2prep.core.field.echo import EchoField, SeparateFields
 from fetalt2prep.core.operator import apply
 from fetalt2prep.core.recon.lattice import Lattice
-from fetalt2prep.core.recon.penalty import TypicalDecay, decay_penalty, density_prior, rate_prior
+from fetalt2prep.core.recon.penalty import decay_penalty
+from fetalt2prep.core.recon.priors import TypicalDecay, prior_cost
 from fetalt2prep.core.slice_op import SliceOperator, blur
 
-RATE_WEIGHT = 0.005  # of the prior on R2, units of chi-square per point of a 0.8 mm lattice
-DENSITY_WEIGHT = 0.02  # of the prior on S0, same units
-EDGE_WEIGHT = 0.06  # total variation per noise standard deviation, 1/mm^2 (see docs/method.md)
+EDGE_WEIGHT = 0.045  # total variation per noise standard deviation, 1/mm^2 (see docs/method.md)
 
 
 @dataclass
@@ -32,6 +31,7 @@ class Scene:
     weight: Tensor  # (pixel,) robust
     sigma: float  # spread of the residual
     floor: float  # noise floor of magnitude pixels
+    typical: TypicalDecay | None  # None: no prior on tissue
 
     def predict(self, log_signal: Tensor) -> tuple[Tensor, Tensor]:
         """Prediction of every pixel without its gain, and the blurred volumes; log_signal (echo, n)."""
@@ -60,7 +60,6 @@ class FieldFit:
     alpha: float
     joint: bool
     te_s: Tensor
-    typical: TypicalDecay | None
     scene: Scene | None = None
     done: int = 0
     _optimiser: torch.optim.Adam = field(init=False)
@@ -96,7 +95,7 @@ class FieldFit:
         return copy.deepcopy(state)
 
     def loss(self, state: EchoField | SeparateFields) -> Tensor:
-        """Data term + total variation + decay penalty, as sums.
+        """Data term + total variation + decay penalty + priors, as sums.
 
         Sums and not means: Adam's second moments are squares of gradients, and those of a mean over a hundred thousand
         pixels fall into the denormal range, where processors are ten times slower and the steps wrong.
@@ -108,12 +107,11 @@ class FieldFit:
         edges = scene.lattice.total_variation(torch.exp(log_signal), joint=self.joint)
         smooth = EDGE_WEIGHT * min(scene.sigma, 0.022) / scene.sigma**2 * edges
         total = data + smooth
-        volume = (scene.lattice.grid.spacing_mm / 0.8) ** 3  # a sum over points stands for an integral over space
         if self.alpha > 0:
+            volume = (scene.lattice.grid.spacing_mm / 0.8) ** 3  # a sum over points stands for an integral over space
             total = total + self.alpha * volume * decay_penalty(log_signal, self.projector)
-        if self.typical is not None:
-            total = total + RATE_WEIGHT * volume * rate_prior(log_signal, self.te_s, self.typical)
-            total = total + DENSITY_WEIGHT * volume * density_prior(log_signal, self.te_s, self.typical)
+        if scene.typical is not None:
+            total = total + prior_cost(log_signal, self.te_s, scene.typical, scene.lattice)
         return total
 
     def _scene(self) -> Scene:

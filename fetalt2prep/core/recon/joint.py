@@ -5,8 +5,10 @@ With the slice acquisition S_j (motion, point spread function, sampling) on a la
 
     predicted_j = c_j sqrt( (S_j exp log V)^2 + s^2 )
     minimise  sum_j w_j |predicted_j - measured_j|^2 / (2 sigma^2) + edges(V) + alpha |A log V|^2
+              + |R2 - typical|^2 + b |log S0 - typical|^2 + b edges(R2)    (weights: :mod:`.priors`)
 
-in turns: some steps of Adam for the field on all pixels at once, then weights and gains in closed form and one
+first with every stack as a whole moved to where it agrees best with the others (:mod:`.stack_search`), then in turns:
+some steps of Adam for the field on all pixels at once, then weights and gains in closed form and one
 Gauss-Newton step for the poses, each slice against the prediction at its own echo time. Coarse lattices come first
 (:mod:`fetalt2prep.core.recon.schedule`). After arXiv 2508.10680, with the lattice in place of sampled pixels.
 """
@@ -31,30 +33,31 @@ from fetalt2prep.core.recon.gains import slice_gains
 from fetalt2prep.core.recon.lattice import Lattice
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.output import collect
-from fetalt2prep.core.recon.penalty import alpha_rule, decay_projector, median_log_s0
+from fetalt2prep.core.recon.penalty import alpha_rule, decay_projector
 from fetalt2prep.core.recon.poses import PosePrior, anchored, gauss_newton_step
+from fetalt2prep.core.recon.priors import TypicalDecay
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.recon.schedule import Level, levels
 from fetalt2prep.core.recon.slices import Slices, flatten, typical_decay
+from fetalt2prep.core.recon.stack_search import search_stacks
 from fetalt2prep.core.slice_op import lattice_blur_voxels
 from fetalt2prep.core.stack import Stack
 
 OnStep = Callable[[str, int, int, float], None]
 MARGIN_MM = 5.0  # the grid reaches this far beyond the outermost pixel: half a slice's profile
-FLOOR_SHARE, FLOOR_MOST = (
-    0.85,
-    0.03,
-)  # noise floor from the spread of the residual, which holds misfit as well
+FLOOR_SHARE, FLOOR_MOST = 0.85, 0.03  # noise floor from the spread of the residual, which holds misfit as well
+WORTH_TELLING_DEG = 10.0  # a stack that lay further off than this is named in the notes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
-    """What is believed about the slices besides where they are."""
+    """What is believed besides where the slices are."""
 
     gain: Tensor  # (slice,)
     weight: Tensor  # (pixel,) robust weight of pixel and slice together
     slice_weight: Tensor  # (slice,)
     sigma: float  # spread of the residual, session scale
+    typical: TypicalDecay | None  # of the session's tissue; None where the model has no prior on it
 
     @property
     def floor(self) -> float:
@@ -89,16 +92,18 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
         if not np.isfinite(stack.pixels[stack.mask]).all():
             raise ValueError(f"{stack.name}: NaN or infinite pixels inside the mask; set the stack aside or mend it.")
     slices = flatten(stacks, options.device)
-    poses = Rigid.identity(slices.centres_mm)
+    began = time.perf_counter()
+    poses, turned_deg = search_stacks(slices)
+    seconds: dict[str, float] = {"search stacks": round(time.perf_counter() - began, 2)}
     trust = Trust(
         gain=torch.ones_like(slices.thickness_mm),
         weight=torch.ones_like(slices.values),
         slice_weight=torch.ones_like(slices.thickness_mm),
         sigma=0.05,
+        typical=typical_decay(slices) if options.model in ("decay", "mcreg") and len(slices.te_s) > 1 else None,
     )
     projector = decay_projector(slices.te_s)
     alpha = _alpha(options, slices)
-    seconds: dict[str, float] = {}
     losses: dict[str, list[float]] = {}
     stop = Stop.MAX_STEPS
     field: EchoField | SeparateFields | None = None
@@ -119,7 +124,6 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
             alpha=0.0 if level.move == "stack" else alpha,
             joint=options.model != "sc",
             te_s=slices.te_s,
-            typical=typical_decay(slices) if options.model in ("decay", "mcreg") and len(slices.te_s) > 1 else None,
         )
         poses, trust, history, stop = _run_level(level, slices, grid, method, poses, trust, on_step)
         losses[level.name] = history
@@ -145,7 +149,7 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
         "advice": stop.value,
         "losses": losses,
         "seconds": seconds,
-        "notes": _notes(options, slices),
+        "notes": _notes(options, slices, turned_deg),
     }
     return replace(recon, info=info)
 
@@ -193,6 +197,7 @@ def _scene(slices: Slices, grid: Grid, poses: Rigid, trust: Trust) -> Scene:
         weight=trust.weight,
         sigma=trust.sigma,
         floor=trust.floor,
+        typical=trust.typical,
     )
 
 
@@ -201,9 +206,7 @@ def _weigh(slices: Slices, method: FieldFit, trust: Trust) -> Trust:
     scene = method.scene
     assert scene is not None
     log_signal = method.field.on_lattice(scene.lattice.index)
-    if method.typical is not None:
-        level = median_log_s0(log_signal, method.te_s, method.typical)
-        method.typical = replace(method.typical, log_s0=level)
+    typical = None if trust.typical is None else trust.typical.seen_in(log_signal, slices.te_s)
     predicted, _ = scene.predict(log_signal)
     residual = scene.gain * predicted - slices.values
     sigma = robust_sigma(residual)
@@ -211,7 +214,7 @@ def _weigh(slices: Slices, method: FieldFit, trust: Trust) -> Trust:
     slice_weight = slice_weights(rms, slices.echo_of)
     weight = cauchy_weights(residual, sigma) * slice_weight[slices.slice_idx]
     gain = slice_gains(slices, predicted, weight, slice_weight)
-    return Trust(gain=gain, weight=weight, slice_weight=slice_weight, sigma=sigma)
+    return Trust(gain=gain, weight=weight, slice_weight=slice_weight, sigma=sigma, typical=typical)
 
 
 def _register(level: Level, slices: Slices, method: FieldFit, poses: Rigid, trust: Trust) -> Rigid:
@@ -241,8 +244,12 @@ def _alpha(options: ReconOptions, slices: Slices) -> float:
     return alpha_rule(len(slices.names), len(slices.te_s)) if options.alpha is None else options.alpha
 
 
-def _notes(options: ReconOptions, slices: Slices) -> list[str]:
-    notes = []
+def _notes(options: ReconOptions, slices: Slices, turned_deg: dict[str, float]) -> list[str]:
+    notes = [
+        f"{name}: turned by {angle:.0f} degrees before the fit, to agree with the other stacks."
+        for name, angle in turned_deg.items()
+        if angle > WORTH_TELLING_DEG
+    ]
     if len(slices.te_s) == 2 and options.model == "mcreg":
         notes.append("Two echo times: any two signals are an exact decay, so the decay penalty is zero.")
     if len(slices.te_s) == 1:

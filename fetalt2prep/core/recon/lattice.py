@@ -40,13 +40,17 @@ class Lattice:
         volume = values.new_zeros(len(values), self.grid.n_points)
         return volume.index_copy(1, self.index, values).reshape(-1, *self.grid.shape)
 
-    def total_variation(self, values: Tensor, *, joint: bool) -> Tensor:
+    def total_variation(self, values: Tensor, *, joint: bool, share: Tensor | None = None) -> Tensor:
         """Total variation of (channel, n) in units of value x mm^2, a scalar.
 
         joint: channels share their edges (vectorial total variation); else each has its own.
+        share: how much each point counts, (n,); between two points the smaller one decides.
         """
         squared = values.new_zeros(values.shape if not joint else values.shape[1:])
         for neighbour in self.neighbour:  # three axes
-            difference = (values[:, neighbour] - values).square()
+            difference = values[:, neighbour] - values
+            if share is not None:
+                difference = difference * torch.minimum(share, share[neighbour])
+            difference = difference.square()
             squared = squared + (difference.sum(0) if joint else difference)
         return (squared + 1e-8).sqrt().sum() * self.grid.spacing_mm**2

@@ -17,7 +17,7 @@ from fetalt2prep.core.recon.field_fit import Scene
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.recon.slice_table import slice_table
 from fetalt2prep.core.recon.slices import Slices, flatten
-from fetalt2prep.core.slice_op import blur, sampled_gaussian_sum
+from fetalt2prep.core.slice_op import blur
 from fetalt2prep.core.stack import Stack
 
 BORDER = 2  # grid points around the mask in what is returned
@@ -58,17 +58,14 @@ def collect(
 
 
 def echo_stderr(scene: Scene) -> Tensor:
-    """Standard error of every echo at every grid point as if its neighbours were known, (echo, x, y, z), session scale.
+    """Standard error of every echo at every grid point, (echo, x, y, z), session scale; infinite where no slice reaches.
 
-    From the data term alone, ``sigma / sqrt(sum_p w_p c_p^2 B_pv^2)`` with B the response of the slices.
-    It leaves out what neighbours share through the slice profile (too small) and what the smoothness adds (too large);
-    infinite where no slice reaches.
+    From the data term alone, for a change that a point shares with the neighbours that the same pixels see,
+    ``sigma / sqrt(sum_p w_p c_p^2 B_pv)`` with B the response of the slices, whose rows sum to one. A point by itself is
+    hardly seen at all: what it does, its neighbours can undo, and the smoothness does not let them. What the smoothness
+    adds is left out, so that the error is rather too large.
     """
-    operator, sigma_voxels = scene.operator, scene.blur_voxels
-    information = operator.adjoint_squared(scene.weight * scene.gain.square()) / scene.sigma**2
-    if sigma_voxels > 0:  # a squared Gaussian is a Gaussian of sigma / sqrt(2), of another height
-        height = sampled_gaussian_sum(sigma_voxels / 2**0.5) / sampled_gaussian_sum(sigma_voxels) ** 2
-        information = blur(information, sigma_voxels / 2**0.5) * height**3
+    information = blur(scene.operator.adjoint(scene.weight * scene.gain.square()), scene.blur_voxels) / scene.sigma**2
     return information.clamp(min=1e-12).rsqrt()
 
 

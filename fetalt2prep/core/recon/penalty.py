@@ -1,8 +1,6 @@
-"""The decay penalty (arXiv 2508.10680, section 1.1) and the priors on R2 and S0, on log-signal and point by point."""
+"""The decay penalty (arXiv 2508.10680, section 1.1), on log-signal and point by point."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -34,50 +32,6 @@ def decay_rate(log_signal: Tensor, te_s: Tensor) -> Tensor:
     if len(te_s) < 2 or float(spread) == 0.0:
         return torch.zeros_like(log_signal[0])
     return -torch.tensordot(delay, log_signal, dims=1) / spread
-
-
-BRIGHT = 0.6  # of the typical first echo: tissue, and not bone
-
-
-@dataclass(frozen=True)
-class TypicalDecay:
-    """Decay of a session's median pixel: what tissue is like before a voxel is looked at."""
-
-    log_s0: float  # session scale
-    r2: float  # 1/s
-    first_signal: float  # at the first echo time, session scale
-
-
-def rate_prior(log_signal: Tensor, te_s: Tensor, typical: TypicalDecay) -> Tensor:
-    """``sum over points of (R2 - typical)^2 / (3 / s)^2``: what R2 is where no slice says anything.
-
-    Bone and air have no decay to measure; what the noise floor leaves there is constant over echo times and would give
-    them the longest T2 of all, right beside the cortex. log_signal (echo, n).
-    """
-    return ((decay_rate(log_signal, te_s) - typical.r2) / 3.0).square().sum()
-
-
-def density_prior(log_signal: Tensor, te_s: Tensor, typical: TypicalDecay) -> Tensor:
-    """``sum over points of b (log S0 - typical)^2 / 0.3^2``: brain tissues differ in T2 by far more than in density.
-
-    Water content lies between 0.7 and 1.0 over grey matter, white matter and fluid (Whittall 1997, Magn Reson Med
-    37:34), T2 between 0.1 and 2 s. So thin tissue that the slices mix with its neighbours gets the T2 that goes with a
-    usual S0, instead of any pair of S0 and T2 with the same mean signal. ``b`` fades where the first echo is below 0.6
-    of the typical one, for nothing is known of the density of bone and its partial volumes. log_signal (echo, n).
-    """
-    signal = torch.exp(log_signal[0]).detach() / (BRIGHT * typical.first_signal)
-    bright = signal**4 / (1.0 + signal**4)
-    return (bright * ((_log_s0(log_signal, te_s) - typical.log_s0) / 0.3).square()).sum()
-
-
-def median_log_s0(log_signal: Tensor, te_s: Tensor, typical: TypicalDecay) -> float:
-    """Median log S0 of the points that are bright at the first echo time; the typical one when none is."""
-    bright = torch.exp(log_signal[0]) > BRIGHT * typical.first_signal
-    return float(_log_s0(log_signal, te_s)[bright].median()) if bool(bright.any()) else typical.log_s0
-
-
-def _log_s0(log_signal: Tensor, te_s: Tensor) -> Tensor:
-    return log_signal.mean(0) + te_s.mean() * decay_rate(log_signal, te_s)
 
 
 def alpha_rule(n_stacks: int, n_echoes: int) -> float:

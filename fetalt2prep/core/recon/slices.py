@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from fetalt2prep.core.geometry import Grid, Rigid
-from fetalt2prep.core.recon.penalty import TypicalDecay, decay_rate
+from fetalt2prep.core.recon.penalty import decay_rate
+from fetalt2prep.core.recon.priors import TypicalDecay
 from fetalt2prep.core.slice_op import Profile, SliceOperator, gaussian_profile, in_plane_sigma_mm
 from fetalt2prep.core.stack import Stack
 
