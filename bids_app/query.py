@@ -56,7 +56,7 @@ def query_sessions(
         labels = [label for label in labels if not sessions or label in sessions]
         brains = None
         if masks is not None:
-            brains = [(p, e) for p, e in masks if e["subject"] == subject and e.get("desc") == "brain"]
+            brains = [(p, e) for p, e in masks if e["subject"] == subject]
         found[subject] = [
             _read_session(subject, label, [(p, e) for p, e in own if e.get("session") == label], brains, bids_dir)
             for label in labels

@@ -146,6 +146,22 @@ def test_a_mask_without_datatype_folder_serves_all_echoes(bids: Path, write_stac
     assert [s.mask.name[7:12] for s in stacks if s.mask] == ["run-1", "run-1", "run-2"]
 
 
+def test_a_mask_that_says_a_suffix_serves_stacks_of_that_suffix_only(bids: Path, write_stack: WriteStack) -> None:
+    brain = write_stack("sub-01_run-1_T2w", mask=True)
+    write_stack("sub-01_run-1_MESE")
+    write_stack("sub-01_run-2_T2w")
+    masks = bids / "derivatives" / "masks"
+    for number in (1, 2):
+        copy = masks / "sub-01" / "anat" / f"sub-01_run-{number}_desc-brainMESE_mask.nii.gz"
+        copy.write_bytes(brain.read_bytes())
+    session = only(query_sessions(bids, ["01"], masks_dir=masks))
+    assert {s.name: s.mask.name for s in session.stacks if s.mask} == {
+        "sub-01_run-1_T2w": "sub-01_run-1_desc-brain_mask.nii.gz",
+        "sub-01_run-1_MESE": "sub-01_run-1_desc-brainMESE_mask.nii.gz",
+    }
+    assert [problem.name for problem in session.problems] == ["sub-01_run-2_T2w"]
+
+
 def test_notes_on_the_number_of_echo_times(bids: Path, write_stack: WriteStack) -> None:
     write_stack("sub-01_run-1_T2w", 0.1)
     write_stack("sub-01_run-2_T2w", 0.1)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bids_app.report.build import build_report
+from bids_app.report.derivatives import find_sessions, short_label, stack_motions, stack_pictures
 
 EVIL = "<script>document.title='owned'</script>"
 SECTIONS = ["summary", "inputs", "masks", "reconstruction", "t2", "motion", "methods", "errors", "about"]
@@ -175,6 +176,30 @@ def test_one_echo_time_explains_why_there_is_no_t2_map(make_session) -> None:
 def test_two_echo_times_are_pointed_out(make_session) -> None:
     page = build(make_session(te_s=(0.1, 0.3)))
     assert "Two echo times: the decay curve" in page.sections["summary"]
+
+
+def test_mese_stacks_are_shown_beside_t2w_stacks_of_the_same_entities(make_session) -> None:
+    out_dir = make_session(suffixes=("T2w", "MESE"))
+    (session,) = find_sessions(out_dir, "01")
+    pictures = {picture.label: float(picture.pixels.max()) for picture in stack_pictures(session)}
+    assert pictures == {
+        f"acq-ax run-{n}{end}": level for n in (1, 2, 3) for end, level in (("", 200.0), (" MESE", 100.0))
+    }
+    assert len({motion.label for motion in stack_motions(session)}) == 6
+    page = build(out_dir)
+    assert "acq-ax run-2 MESE at 200 ms" in next(a["alt"] for a in page.all("img") if "stacks" in (a["src"] or ""))
+
+
+@pytest.mark.parametrize(
+    ("stack", "label"),
+    [
+        ("sub-01_ses-2_acq-ax_run-1_T2w", "acq-ax run-1"),
+        ("sub-01_echo-2_MESE.nii.gz", "echo-2 MESE"),
+        ("sub-01_T2w", "T2w"),
+    ],
+)
+def test_short_labels(stack: str, label: str) -> None:
+    assert short_label(stack) == label
 
 
 def test_two_sessions_are_told_apart_and_in_order(make_session) -> None:
