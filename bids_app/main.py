@@ -130,9 +130,10 @@ def run_sessions(outcomes: dict[str, Outcome], options: Options, run_uuid: str) 
     from bids_app.execute import configure, read_crashes, run_workflow
     from bids_app.participant import init_participants_wf
 
-    configure(options.run)
     sessions = [s for outcome in outcomes.values() for s in outcome.sessions if s.stacks]
     parallel = options.run.nprocs > 1 and len(sessions) > 1
+    # One by one, a participant that fails still stores what it can; the loop below stops before the next.
+    configure(stop_on_first_crash=options.run.stop_on_first_crash and parallel)
     log_dirs = {subject: outcome.log_dir for subject, outcome in outcomes.items()}
     groups = [list(outcomes.values())] if parallel else [[outcome] for outcome in outcomes.values()]
     for group in groups:
@@ -143,8 +144,11 @@ def run_sessions(outcomes: dict[str, Outcome], options: Options, run_uuid: str) 
             workflow = init_participants_wf(runnable, options, log_dirs)
             trouble = run_workflow(workflow, options.run, parallel=parallel)
         for outcome in group:
-            outcome.errors += dict.fromkeys(read_crashes(outcome.log_dir))
+            outcome.errors += dict.fromkeys(read_crashes(outcome.log_dir)) or ended_early(
+                outcome, options.output_dir, started, trouble
+            )
             outcome.set_aside += set_aside_by_workflow(outcome, options.output_dir, started)
+            clear_left_over(outcome, options.output_dir, started)
         if trouble and not any(outcome.errors for outcome in group):
             for outcome in group:
                 outcome.errors.append(f"the workflow ended early: {trouble}")
@@ -153,6 +157,29 @@ def run_sessions(outcomes: dict[str, Outcome], options: Options, run_uuid: str) 
         if options.run.stop_on_first_crash and any(outcome.errors for outcome in group):
             mark_not_processed(outcomes.values())
             break
+
+
+def ended_early(outcome: Outcome, output_dir: Path, started: float, trouble: str) -> list[str]:
+    """An error for each session whose results are not all there, though none of its steps crashed."""
+    from bids_app.stored import not_stored
+
+    why = f" ({trouble})" if trouble else ""
+    return [
+        f"{session.label}: the run ended before its {' and '.join(missing)} could be stored{why}. The same command "
+        "resumes."
+        for session in outcome.sessions
+        if session.stacks and (missing := not_stored(session, output_dir, started))
+    ]
+
+
+def clear_left_over(outcome: Outcome, output_dir: Path, started: float) -> None:
+    """Say which files of an earlier run were removed because they do not belong to what was stored now."""
+    from bids_app.stored import remove_left_over
+
+    for session in outcome.sessions:
+        if session.stacks and (removed := remove_left_over(session, output_dir, started)):
+            names = ", ".join(path.name for path in removed)
+            LOG.warning("%s: removed what an earlier run left and this one did not make: %s.", session.label, names)
 
 
 def mark_not_processed(outcomes: Iterable[Outcome]) -> None:
@@ -165,11 +192,12 @@ def mark_not_processed(outcomes: Iterable[Outcome]) -> None:
 def set_aside_by_workflow(outcome: Outcome, output_dir: Path, started: float) -> list[str]:
     """Stacks that the check of the pixels left out, from the tables written since ``started``."""
     from bids_app.outputs import read_stack_table
+    from bids_app.stored import is_new
 
     left_out: list[str] = []
     known = {problem.name for session in outcome.sessions for problem in session.problems}
     for path in sorted((output_dir / f"sub-{outcome.subject}").rglob("*_desc-stacks_stats.tsv")):
-        if path.stat().st_mtime < started - 1:
+        if not is_new(path, started):
             continue
         table = read_stack_table(path)
         for name, status, notes in zip(table["stack"], table["status"], table["notes"], strict=True):

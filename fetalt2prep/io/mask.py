@@ -44,7 +44,8 @@ def load_mask(
         raise InputError(
             f"{path.name}: the mask lies outside the stack {stack_name}: in the scanner its centre is at "
             f"{_centre(inside, mask_affine)} mm, the stack's at {_centre(np.ones(shape, bool), affine)} mm. "
-            "Is it the mask of another stack, or was its header changed?"
+            "Is it the mask of another stack, or was its header changed? Give the stack's own, or leave the masks out "
+            "to have them estimated."
         )
     size = " x ".join(map(str, inside.shape))
     notes.append(f"mask on another grid ({size}): resampled to the nearest voxel, {int(resampled.sum())} pixels")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -167,11 +168,24 @@ def test_notes_on_the_number_of_echo_times(bids: Path, write_stack: WriteStack) 
     write_stack("sub-01_run-2_T2w", 0.1)
     assert "reconstruction without T2 map" in only(query_sessions(bids, ["01"])).notes[0]
     write_stack("sub-01_run-3_T2w", 0.2)
-    (note,) = only(query_sessions(bids, ["01"])).notes
+    note = only(query_sessions(bids, ["01"])).notes[0]
     assert "decay penalty is zero" in note
     assert "no degrees of freedom" in note
     write_stack("sub-01_run-4_T2w", 0.3)
-    assert only(query_sessions(bids, ["01"])).notes == ()
+    assert len(only(query_sessions(bids, ["01"])).notes) == 1  # that of the next test
+
+
+def test_notes_on_the_planes_of_the_stacks(bids: Path, write_stack: WriteStack) -> None:
+    tes_s = (0.1, 0.2, 0.3)
+    for number, te_s in enumerate(tes_s, start=1):
+        write_stack(f"sub-01_run-{number}_T2w", te_s)
+    session = only(query_sessions(bids, ["01"]))
+    (note,) = session.notes
+    assert note.startswith("All stacks are axial: expect less detail across the slices")
+    one = replace(session, stacks=session.stacks[:1])
+    assert any(note.startswith("One stack only") for note in one.notes)
+    turned = replace(session.stacks[2], orientation="sagittal")
+    assert replace(session, stacks=(*session.stacks[:2], turned)).notes == ()
 
 
 def test_the_table_has_a_row_per_stack(bids: Path, write_stack: WriteStack) -> None:
