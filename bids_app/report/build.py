@@ -76,13 +76,14 @@ def _add_session(add: Any, drawer: Drawer, session: Session) -> None:
     brain = t2.brain_ms if t2 else None
     maps = [drawer.t2_map(t2, high_ms, field_t)] if t2 else []
     said = summary(counts, brain, reconstructed=bool(recon))
-    warned = warnings(session, counts, brain, high_ms)
+    stderr = t2.stderr_ms[t2.mask] if t2 and t2.stderr_ms is not None else None
+    warned = warnings(session, counts, brain, high_ms, stderr)
     short = replace(maps[0], caption="T2 map; how to read it is under T2 map.") if maps else None
     key_numbers = cards(counts, t2)
     add("summary", "summary.html", cards=key_numbers, sentences=said, warnings=warned, map=short)
     add("inputs", "inputs.html", columns=STACK_COLUMNS, rows=stack_rows(session.stacks))
     if t2:
-        maps += [drawer.t2_spread(t2, high_ms), *drawer.t2_doubt(t2)]
+        maps += [drawer.t2_spread(t2, high_ms), *drawer.t2_doubt(t2, high_ms)]
     lead = {"motion": why_slices_were_set_aside(session.slices)}
     for part, figures, otherwise in (
         ("masks", drawer.masks(), "No preprocessed stack with a mask was written."),

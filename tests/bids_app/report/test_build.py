@@ -8,6 +8,8 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from bids_app.report.build import build_report
@@ -73,6 +75,33 @@ def test_a_whole_session_is_told_in_words_and_figures(make_session) -> None:
     assert "log R2" in page.sections["methods"]  # the model that was used
     assert "1 … 0.025641 (39 values)" in page.sections["about"]
     assert len(list((out_dir / "sub-01" / "figures").iterdir())) == 7
+
+
+def test_the_standard_error_states_its_range_and_what_lies_above(make_session) -> None:
+    out_dir = make_session()
+    path = out_dir / "sub-01" / "anat" / "sub-01_rec-inr_desc-uncertainty_T2map.nii.gz"
+    image = nib.load(path)
+    stderr_s = image.get_fdata()
+    brain = np.isfinite(stderr_s)
+    assert "Standard error of T2 from noise alone" in build(out_dir).sections["t2"]
+    assert "0 to 10 ms (0 % of the brain voxels above)" in build(out_dir).sections["t2"]  # 4 % of 250 ms
+    i, j, _ = np.indices(brain.shape)
+    stderr_s[brain & (i == 3) & (j < 8)] = 2.0
+    share = 100 * np.mean(stderr_s[brain] == 2.0)
+    assert 0 < share < 5
+    nib.save(nib.Nifti1Image(stderr_s.astype(np.float32), image.affine), path)
+    page = build(out_dir)
+    assert f"0 to 10 ms ({share:.0f} % of the brain voxels above)" in page.sections["t2"]
+    assert "turquoise: above it" in page.sections["t2"]
+    assert "exceeds T2 itself" not in page.sections["summary"]
+
+
+def test_a_standard_error_beyond_t2_itself_is_pointed_out(make_session) -> None:
+    out_dir = make_session()
+    path = out_dir / "sub-01" / "anat" / "sub-01_rec-inr_desc-uncertainty_T2map.nii.gz"
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image((50 * image.get_fdata()).astype(np.float32), image.affine), path)  # 200 % of T2
+    assert "exceeds T2 itself in 100 % of the brain voxels" in build(out_dir).sections["summary"]
 
 
 def test_every_picture_exists_has_words_and_lies_beside_the_page(make_session) -> None:
