@@ -24,6 +24,7 @@ from bids_app.report.figures_t2 import (
 )
 from bids_app.report.ink import ABOVE, save_png, save_svg
 from bids_app.report.t2_volumes import T2Volumes
+from bids_app.report.words import plural
 
 CONVENTION = (
     "Radiological convention: the right of the scanner frame (R) is on the left of the picture. The letters"
@@ -201,7 +202,7 @@ class Drawer:
                 caption=(
                     f"Where the reconstruction put each slice, against where its header puts it, in {order}:"
                     " rotation vector in degrees (left) and displacement of the slice centre in millimetres"
-                    f" (right), about and along the axes of the scanner. Crosses: the {n_aside} slices set"
+                    f" (right), about and along the axes of the scanner. Crosses: {plural(n_aside, 'slice')} set"
                     " aside. Slices without brain are left out. One range for all stacks."
                 ),
             ),
@@ -210,7 +211,9 @@ class Drawer:
                 "rec-inr_desc-weights_T2w",
                 "curve",
                 title="Weights of the slices",
-                alt=(f"Heat map of slice weights from 0 to 1, one row per stack; {n_aside} slices are crossed out."),
+                alt=(
+                    f"Heat map of slice weights from 0 to 1, one row per stack; {plural(n_aside, 'slice')} crossed out."
+                ),
                 caption=(
                     "How much each slice counts: 1 in full, 0 not at all. Crosses: set aside. Blank: no brain"
                     " in the slice."
@@ -230,4 +233,5 @@ def _doubt(t2: T2Volumes, doubt: NDArray[np.float32], high_ms: float, label: str
     known = values[np.isfinite(values)]
     percent = 100.0 * float(np.mean(known > high)) if len(known) else 0.0
     shown = MapPicture(values=values, label=label, high=high, colours=DOUBT_COLOURS, above=ABOVE)
-    return shown, f"{percent:.0f} % of the brain voxels above"
+    rounded = "less than 1" if 0 < percent < 1 else f"{percent:.0f}"
+    return shown, f"{rounded} % of the brain voxels above"

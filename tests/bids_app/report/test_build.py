@@ -77,6 +77,16 @@ def test_a_whole_session_is_told_in_words_and_figures(make_session) -> None:
     assert len(list((out_dir / "sub-01" / "figures").iterdir())) == 7
 
 
+def test_methods_say_how_the_run_denoised_beside_the_options_of_the_reconstruction(make_session) -> None:
+    out_dir = make_session(facts={"options": {"resolution_mm": 0.8, "seed": 7}})
+    log = out_dir / "sub-01" / "log" / "run1"
+    log.mkdir(parents=True)
+    (log / "fetalt2prep.toml").write_text('denoise = "nlm"\n[recon]\nseed = 7\n')
+    said = build(out_dir).sections["methods"]
+    assert "denoised with non-local means [4]" in said
+    assert "sampled at 0.8 mm. The random seed was 7." in said
+
+
 def test_the_standard_error_states_its_range_and_what_lies_above(make_session) -> None:
     out_dir = make_session()
     path = out_dir / "sub-01" / "anat" / "sub-01_rec-inr_desc-uncertainty_T2map.nii.gz"
