@@ -111,7 +111,14 @@ def test_core_imports_no_file_or_framework(path: Path) -> None:
     assert {module for module in inside if not module.startswith("fetalt2prep.core")} == set()
 
 
-@pytest.mark.parametrize(("module", "owner"), [("bids", "bids_app/query.py"), ("niworkflows", "bids_app/outputs.py")])
+@pytest.mark.parametrize(
+    ("module", "owner"),
+    [
+        ("bids", "bids_app/query.py"),
+        ("niworkflows", "bids_app/outputs.py"),
+        ("nilearn", "bids_app/report/viewer.py"),
+    ],
+)
 def test_one_file_knows_the_framework(module: str, owner: str) -> None:
     users = {name_of(p) for p in product_files() if module in {m.split(".")[0] for m in imported_modules(p)}}
     assert users == {owner}
@@ -177,6 +184,13 @@ def test_every_dependency_is_pinned_and_used() -> None:
     import_name = {"pybids": "bids", "scikit-image": "skimage", "simpleitk": "SimpleITK"}
     imported = {module.split(".")[0] for path in product_files() for module in imported_modules(path)}
     assert {import_name.get(name, name.replace("-", "_")) for name in normal} - imported == set()
+
+
+def test_the_library_says_that_it_is_typed() -> None:
+    assert (REPO / "fetalt2prep" / "py.typed").read_text() == ""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))
+    assert "Typing :: Typed" in project["project"]["classifiers"]
+    assert "fetalt2prep" in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
 
 
 def test_version_stands_in_one_place_and_in_the_news() -> None:

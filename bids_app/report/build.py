@@ -57,7 +57,7 @@ def _headline(n_errors: int) -> str:
 
 
 def _clear_figures(out_dir: Path, subject: str) -> None:
-    for kind in ("png", "svg"):
+    for kind in ("png", "svg", "html"):
         for figure in (out_dir / f"sub-{subject}" / "figures").glob(f"sub-{subject}_*.{kind}"):
             figure.unlink()
 
@@ -84,6 +84,7 @@ def _add_session(add: Any, drawer: Drawer, session: Session) -> None:
     add("inputs", "inputs.html", columns=STACK_COLUMNS, rows=stack_rows(session.stacks))
     if t2:
         maps += [drawer.t2_spread(t2, high_ms), *drawer.t2_doubt(t2, high_ms)]
+    viewer = {"t2": drawer.viewer(high_ms)}
     lead = {"motion": why_slices_were_set_aside(session.slices)}
     for part, figures, otherwise in (
         ("masks", drawer.masks(), "No preprocessed stack with a mask was written."),
@@ -91,7 +92,8 @@ def _add_session(add: Any, drawer: Drawer, session: Session) -> None:
         ("t2", maps, why_no_t2(counts, reconstructed=bool(recon))),
         ("motion", drawer.motion(), "No slice table was written: motion was not estimated."),
     ):
-        add(part, "figures.html", figures=figures, sentences=lead.get(part, []) if figures else [otherwise])
+        sentences = lead.get(part, []) if figures else [otherwise]
+        add(part, "figures.html", figures=figures, sentences=sentences, viewer=viewer.get(part))
 
 
 def _about(

@@ -24,6 +24,7 @@ from bids_app.report.figures_t2 import (
 )
 from bids_app.report.ink import ABOVE, save_png, save_svg
 from bids_app.report.t2_volumes import T2Volumes
+from bids_app.report.viewer import write_viewer
 from bids_app.report.words import plural
 
 CONVENTION = (
@@ -136,6 +137,16 @@ class Drawer:
             )
             + CONVENTION,
         )
+
+    def viewer(self, high_ms: float) -> str | None:
+        """A page to click through the T2 map; its path relative to the report, None without a map."""
+        session = self._session
+        t2map, echoes = session.path("T2map.nii.gz"), session.echoes()
+        if t2map is None or not echoes:
+            return None
+        src = f"sub-{session.subject}/figures/{session.name}_rec-inr_desc-viewer_T2map.html"
+        write_viewer(t2map, echoes[0][1], high_ms, self._out_dir / src)
+        return f"./{src}"
 
     def t2_spread(self, t2: T2Volumes, high_ms: float) -> Shown:
         """Histogram of T2."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from matplotlib import colormaps
+from matplotlib.image import imread
 
 from bids_app.report.build import build_report
 from bids_app.report.derivatives import find_sessions, short_label, stack_motions, stack_pictures
@@ -74,7 +78,7 @@ def test_a_whole_session_is_told_in_words_and_figures(make_session) -> None:
     assert "arXiv 2508.10680" in page.sections["methods"]
     assert "log R2" in page.sections["methods"]  # the model that was used
     assert "1 … 0.025641 (39 values)" in page.sections["about"]
-    assert len(list((out_dir / "sub-01" / "figures").iterdir())) == 7
+    assert len(list((out_dir / "sub-01" / "figures").iterdir())) == 8  # seven figures and the viewer
 
 
 def test_methods_say_how_the_run_denoised_beside_the_options_of_the_reconstruction(make_session) -> None:
@@ -139,6 +143,30 @@ def test_nothing_is_loaded_from_a_network_and_nothing_runs(make_session) -> None
     for drawing in (out_dir / "sub-01" / "figures").glob("*.svg"):
         assert "<script" not in drawing.read_text()
         assert not re.findall(r"href=\"(?!#|data:image/png)", drawing.read_text())
+
+
+def test_the_viewer_shows_t2_in_ms_on_the_range_of_the_map_and_loads_nothing(make_session) -> None:
+    out_dir = make_session()
+    (link,) = [a["href"] or "" for a in build(out_dir).all("a") if "viewer" in (a["href"] or "")]
+    text = (out_dir / link).read_text(encoding="utf-8")
+    assert '"colorMap": {"img": "colorMap-' in text
+    assert '"min": 0.0, "max": 600.0' in text
+    assert '"title": "T2 (ms)"' in text
+    assert '"radiological": true' in text
+    assert "default-src 'none'; img-src data:" in text
+    assert not re.findall(r"https?://|<link\s|@import|url\(", text)
+    # The overlay: every voxel with a T2 has the colour of 250 ms on that range.
+    picture = base64.b64decode(re.findall(r'id="overlayImg-.*?base64,([^"]+)"', text, re.DOTALL)[0])
+    pixels = imread(BytesIO(picture)).reshape(-1, 4)
+    coloured = np.isclose(pixels, colormaps["viridis"](250 / 600), atol=0.01).all(axis=1)
+    t2_s = nib.load(out_dir / "sub-01" / "anat" / "sub-01_rec-inr_T2map.nii.gz").get_fdata()
+    assert coloured.sum() == np.isfinite(t2_s).sum()
+
+
+def test_no_viewer_without_a_t2_map(make_session) -> None:
+    out_dir = make_session(te_s=(0.12, 0.12), fit_t2=False)
+    assert not [a for a in build(out_dir).all("a") if "viewer" in (a["href"] or "")]
+    assert not list((out_dir / "sub-01" / "figures").glob("*.html"))
 
 
 def test_tables_and_wide_pictures_are_reached_with_the_keyboard(make_session) -> None:
