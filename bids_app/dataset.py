@@ -55,11 +55,14 @@ def relative_uri(target: Path, start: Path) -> str:
 
 
 def container_of_environment() -> dict[str, str]:
-    """The container that the image announces in its environment, in BIDS terms; empty outside one."""
-    if tag := os.environ.get("FETALT2PREP_DOCKER_TAG"):
-        return {"Type": "docker", "Tag": tag}
+    """The container that the image announces in its environment, in BIDS terms; empty outside one.
+
+    Singularity comes first: what it makes of a Docker image still holds that image's variables.
+    """
     if uri := os.environ.get("FETALT2PREP_SINGULARITY_URL"):
         return {"Type": "singularity", "URI": uri}
+    if tag := os.environ.get("FETALT2PREP_DOCKER_TAG"):
+        return {"Type": "docker", "Tag": tag}
     return {}
 
 

@@ -212,6 +212,9 @@ def test_description_links_are_relative_and_name_the_container(
     content = description(options)
     assert content["DatasetLinks"] == {"raw": "../raw/", "masks": "../raw/derivatives/masks/"}
     assert content["GeneratedBy"][0]["Container"] == {"Type": "docker", "Tag": "fetalt2prep:0.1.0"}
+    monkeypatch.setenv("FETALT2PREP_SINGULARITY_URL", "library://x/y:1")
+    singularity = {"Type": "singularity", "URI": "library://x/y:1"}
+    assert description(options)["GeneratedBy"][0]["Container"] == singularity
     assert relative_uri(Path("/a b/raw"), Path("/a b/raw/derivatives/x")) == "../../"
     assert relative_uri(Path("/a b/c d"), Path("/e")) == "../a%20b/c%20d/"
 
