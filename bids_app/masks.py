@@ -42,9 +42,8 @@ def match_mask(stack: str, entities: Mapping[str, str], masks: Sequence[tuple[Pa
             fitting.append((len(shared) + (desc == own), path))
     if not fitting:
         raise InputError(
-            f"{stack}: no mask in the masks data set has its entities. Add "
-            f"{stack.rpartition('_')[0]}_desc-brain_mask.nii.gz, "
-            "or leave out --derivatives masks=... to have masks estimated."
+            f"{stack}: no mask in the masks data set has its entities. Add {stack.rpartition('_')[0]}_desc-brain_mask"
+            ".nii.gz, or leave out --derivatives masks=... to have masks estimated."
         )
     most = max(n for n, _ in fitting)
     best = sorted(path for n, path in fitting if n == most)

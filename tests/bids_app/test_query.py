@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -103,11 +104,23 @@ def test_broken_json_and_broken_header_are_said(bids: Path, write_stack: WriteSt
     write_stack("sub-01_run-1_T2w")
     write_stack("sub-01_run-2_T2w").with_name("sub-01_run-2_T2w.json").write_text("{")
     write_stack("sub-01_run-3_T2w").write_bytes(b"")
+    # A sound gzip header before bytes that are none.
+    write_stack("sub-01_run-4_T2w").write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + b"no deflated data" * 40)
     session = only(query_sessions(bids, ["01"]))
     assert len(session.stacks) == 1
     messages = sorted(problem.message for problem in session.problems)
     assert "sub-01_run-2_T2w.json: not readable as JSON" in messages[0]
     assert "sub-01_run-3_T2w.nii.gz: cannot be read as NIfTI" in messages[1]
+    assert "sub-01_run-4_T2w.nii.gz: cannot be read as NIfTI" in messages[2]
+
+
+def test_one_stack_in_two_files_is_taken_once(bids: Path, write_stack: WriteStack) -> None:
+    packed = write_stack("sub-01_T2w")
+    packed.with_name("sub-01_T2w.nii").write_bytes(gzip.decompress(packed.read_bytes()))
+    session = only(query_sessions(bids, ["01"]))
+    assert [stack.image.name for stack in session.stacks] == ["sub-01_T2w.nii"]
+    (problem,) = session.problems
+    assert problem.message.startswith("sub-01_T2w.nii.gz: is there a second time as sub-01_T2w.nii. Keep one")
 
 
 def test_masks_inside_and_outside_the_data_set(bids: Path, write_stack: WriteStack, tmp_path: Path) -> None:
