@@ -19,8 +19,8 @@ def citation(options: Options) -> str:
         f"T2 maps were computed with fetalt2prep {__version__}. The T2-weighted stacks of each session were "
         f"{DENOISED[options.denoise]}; brain masks {masks}. The stacks were reconstructed with the method of [1] on a "
         f"grid of {recon.resolution_mm:g} mm, with {FIELDS[recon.field]} (model {recon.model!r}, random seed "
-        f"{recon.seed}), one rigid motion, gain and robust weight per slice [3]. {MODELS[recon.model]} T2 was fitted by "
-        "log-linear least squares weighted by the signal. The workflow ran in Nipype [5]."
+        f"{recon.seed}), one rigid motion, gain and robust weight per slice [3]. {MODELS[recon.model]} T2 was fitted "
+        "by log-linear least squares weighted by the signal. The workflow ran in Nipype [5]."
     )
     references = "\n".join(f"{n}. {item.text} <{item.link}>" for n, item in enumerate(REFERENCES, start=1))
     return f"# Methods\n\n{text}\n\n# References\n\n{references}\n"
