@@ -6,6 +6,7 @@ import json
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -138,17 +139,18 @@ class _SinkReconInputSpec(_SinkInputSpec):
 
 
 class SinkRecon(_SinkBase):
-    """Reconstructed echoes, mask, slice table, and the account, to which the session's notes are added."""
+    """Reconstructed echoes, mask, slice table, and the account, to which notes on the stacks in use are added."""
 
     input_spec = _SinkReconInputSpec
 
     def _derivatives(self, session: SessionInputs, options: Options, cwd: Path) -> list[Derivative]:
         i = self.inputs
+        names = used_stacks(read_stack_table(i.stack_table))
+        in_use = replace(session, stacks=tuple(stack for stack in session.stacks if stack.name in names))
         info = json.loads(Path(i.recon_info).read_text())
-        info["notes"] = [*info.get("notes", []), *session.notes]
+        info["notes"] = [*info.get("notes", []), *in_use.notes]
         account = cwd / "recon.json"
         account.write_text(json.dumps(info, indent=2) + "\n")
-        names = used_stacks(read_stack_table(i.stack_table))
         return recon_derivatives(
             session, options, names, i.echo_files, i.te_s, i.brain_mask, i.slice_table, str(account)
         )

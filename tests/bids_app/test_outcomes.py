@@ -62,7 +62,9 @@ def test_when_one_echo_time_alone_is_left_the_reconstruction_stays(
     assert "T2 needs two distinct echo times or more; the stacks that could be used have 100 ms" in said
     page = expect_reconstruction_without_t2(tmp_path / "out", "every stack in use has the echo time 100 ms")
     assert "sub-01_acq-cor_T2w" in page
-    assert "are negative" in page
+    assert "464 pixels inside the brain mask are negative, down to -299 (100 %)" in page
+    assert "All stacks have the same echo time (100 ms)" in page
+    assert "Two echo times" not in page
 
 
 def test_one_stack_in_all_is_reconstructed_without_t2(
