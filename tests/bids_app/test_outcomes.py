@@ -136,6 +136,25 @@ def test_masks_beside_their_stacks_are_refused_with_places_and_way_out(
     assert "the mask lies outside the stack" in (tmp_path / "out" / "sub-01.html").read_text()
 
 
+def test_a_t2w_and_a_mese_stack_of_the_same_entities_are_both_used(
+    bids: Path, write_stack: WriteStack, tmp_path: Path
+) -> None:
+    raw = {
+        "T2w": write_stack("sub-01_run-1_T2w", 0.1, mask=True),
+        "MESE": write_stack("sub-01_run-1_MESE", 0.2),
+    }
+    assert app(bids, tmp_path) == 0
+    anat = tmp_path / "out" / "sub-01" / "anat"
+    for suffix, image in raw.items():
+        stored = nib.load(anat / f"sub-01_run-1_desc-preproc_{suffix}.nii.gz").get_fdata()
+        np.testing.assert_array_equal(stored, nib.load(image).get_fdata())
+    t2_s = nib.load(anat / "sub-01_rec-inr_T2map.nii.gz").get_fdata()
+    assert np.nanpercentile(t2_s, [10, 90]) == pytest.approx([0.1, 0.2], rel=0.15)
+    page = (tmp_path / "out" / "sub-01.html").read_text()
+    assert "run-1 at 100 ms" in page
+    assert "run-1 MESE at 200 ms" in page
+
+
 def test_stopped_beside_another_a_participant_is_not_called_finished(
     bids: Path, write_stack: WriteStack, tmp_path: Path, capsys: Any
 ) -> None:
