@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bids_app.options import Options
 from bids_app.report.methods import FIELDS, MODELS, REFERENCES
+from bids_app.whole_file import put
 from fetalt2prep import __version__
 
 DENOISED = {"nlm": "denoised slice by slice with non-local means [4]", "none": "used without denoising"}
@@ -30,5 +31,5 @@ def write_citation(options: Options) -> Path:
     """Write logs/CITATION.md into the output folder."""
     path = options.output_dir / "logs" / "CITATION.md"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(citation(options))
+    put(citation(options), path)
     return path

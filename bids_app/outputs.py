@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +24,7 @@ from niworkflows.interfaces.bids import PrepareDerivative
 from bids_app.derivatives import Derivative, recon_derivatives, stack_derivatives, t2_derivatives
 from bids_app.options import Options
 from bids_app.session import SessionInputs
+from bids_app.whole_file import put
 
 SPEC = json.loads((Path(__file__).parent / "data" / "io_spec.json").read_text())
 
@@ -70,16 +70,9 @@ def store(derivatives: Sequence[Derivative], output_dir: Path) -> list[str]:
         put(Path(outputs.out_file).read_bytes(), target)
         if outputs.out_meta:
             sidecar = target.with_name(target.name.partition(".")[0] + ".json")
-            put((json.dumps(outputs.out_meta, sort_keys=True, indent=2) + "\n").encode(), sidecar)
+            put(json.dumps(outputs.out_meta, sort_keys=True, indent=2) + "\n", sidecar)
         written.append(str(target))
     return written
-
-
-def put(content: bytes, target: Path) -> None:
-    """Write a file in one step: who reads it meanwhile finds the old content or the new, never a part."""
-    part = target.with_name(f".{target.name}.{os.getpid()}")
-    part.write_bytes(content)
-    part.replace(target)
 
 
 class _SinkInputSpec(BaseInterfaceInputSpec):

@@ -221,6 +221,19 @@ def test_description_links_are_relative_and_name_the_container(
     assert relative_uri(Path("/a b/c d"), Path("/e")) == "../a%20b/c%20d/"
 
 
+def test_a_reader_finds_the_old_file_or_the_new_one_whole(options: Options) -> None:
+    """Jobs of one array write the same description."""
+    write_dataset(options)
+    path = options.output_dir / "dataset_description.json"
+    before = path.read_text()
+    with path.open() as reader:
+        start = reader.read(10)
+        write_dataset(replace(options, masks=None))
+        assert start + reader.read() == before
+    assert "masks" not in json.loads(path.read_text())["DatasetLinks"]
+    assert {p.name for p in options.output_dir.iterdir()} == {path.name, ".bidsignore", "README"}
+
+
 def test_results_of_another_version_are_noticed(options: Options) -> None:
     assert older_version(options.output_dir) is None
     write_dataset(options)
