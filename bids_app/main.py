@@ -9,31 +9,22 @@ import sys
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bids_app.checks import check_folders, choose_labels, resolve_device
 from bids_app.options import OptionError, Options, write_toml
+from bids_app.outcome import (
+    MESSAGES,
+    Outcome,
+    clear_left_over,
+    ended_early,
+    keep_messages,
+    set_aside_by_workflow,
+    summarise,
+)
 from bids_app.parser import parse_args
-from bids_app.session import SessionInputs
 
 LOG = logging.getLogger("fetalt2prep")
-MESSAGES = "messages.txt"
-"""In a participant's log folder: its errors and the stacks set aside, a line each, for ``--reports-only``."""
-
-
-@dataclass(kw_only=True)
-class Outcome:
-    """What became of a participant."""
-
-    subject: str
-    log_dir: Path
-    sessions: list[SessionInputs] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    """Why something could not be computed."""
-    set_aside: list[str] = field(default_factory=list)
-    """Stacks that could not be used, each with its reason."""
-    report: Path | None = None
 
 
 def cli() -> None:
@@ -159,60 +150,11 @@ def run_sessions(outcomes: dict[str, Outcome], options: Options, run_uuid: str) 
             break
 
 
-def ended_early(outcome: Outcome, output_dir: Path, started: float, trouble: str) -> list[str]:
-    """An error for each session whose results are not all there, though none of its steps crashed."""
-    from bids_app.stored import not_stored
-
-    why = f" ({trouble})" if trouble else ""
-    return [
-        f"{session.label}: the run ended before its {' and '.join(missing)} could be stored{why}. The same command "
-        "resumes."
-        for session in outcome.sessions
-        if session.stacks and (missing := not_stored(session, output_dir, started))
-    ]
-
-
-def clear_left_over(outcome: Outcome, output_dir: Path, started: float) -> None:
-    """Say which files of an earlier run were removed because they do not belong to what was stored now."""
-    from bids_app.stored import remove_left_over
-
-    for session in outcome.sessions:
-        if session.stacks and (removed := remove_left_over(session, output_dir, started)):
-            names = ", ".join(path.name for path in removed)
-            LOG.warning("%s: removed what an earlier run left and this one did not make: %s.", session.label, names)
-
-
 def mark_not_processed(outcomes: Iterable[Outcome]) -> None:
     """Say of every participant without a report that the run stopped before its turn."""
     for outcome in outcomes:
         if outcome.report is None and not outcome.errors:
             outcome.errors.append("not processed: the run stopped at the first crash, as asked.")
-
-
-def set_aside_by_workflow(outcome: Outcome, output_dir: Path, started: float) -> list[str]:
-    """Stacks that the check of the pixels left out, from the tables written since ``started``."""
-    from bids_app.outputs import read_stack_table
-    from bids_app.stored import is_new
-
-    left_out: list[str] = []
-    known = {problem.name for session in outcome.sessions for problem in session.problems}
-    for path in sorted((output_dir / f"sub-{outcome.subject}").rglob("*_desc-stacks_stats.tsv")):
-        if not is_new(path, started):
-            continue
-        table = read_stack_table(path)
-        for name, status, notes in zip(table["stack"], table["status"], table["notes"], strict=True):
-            if status == "set-aside" and name not in known:
-                left_out.append(notes if name in notes else f"{name}: {notes}")
-    return left_out
-
-
-def keep_messages(outcome: Outcome) -> list[str]:
-    """What the report has to say of a participant's errors, kept in its log folder."""
-    messages = [*outcome.errors, *outcome.set_aside]
-    if messages:
-        outcome.log_dir.mkdir(parents=True, exist_ok=True)
-        (outcome.log_dir / MESSAGES).write_text("\n".join(messages) + "\n")
-    return messages
 
 
 def write_report(outcome: Outcome, output_dir: Path, run_uuid: str, messages: Sequence[str]) -> None:
@@ -225,25 +167,6 @@ def write_report(outcome: Outcome, output_dir: Path, run_uuid: str, messages: Se
     except Exception as error:
         LOG.debug("sub-%s: the report failed.", outcome.subject, exc_info=True)
         outcome.errors.append(f"report: {type(error).__name__}: {error}")
-
-
-def summarise(outcomes: Iterable[Outcome]) -> int:
-    """Log what failed and what was left out; returns the exit code."""
-    outcomes = list(outcomes)
-    for outcome in outcomes:
-        for message in outcome.set_aside:
-            LOG.warning("sub-%s: stack not used: %s", outcome.subject, message)
-        for message in outcome.errors:
-            LOG.error("sub-%s FAILED: %s", outcome.subject, message)
-    failed = [outcome.subject for outcome in outcomes if outcome.errors]
-    n_aside = sum(len(outcome.set_aside) for outcome in outcomes)
-    LOG.info(
-        "%d of %d participants finished%s.",
-        len(outcomes) - len(failed),
-        len(outcomes),
-        f", {n_aside} stack(s) not used" if n_aside else "",
-    )
-    return 1 if failed or n_aside else 0
 
 
 def rebuild_reports(options: Options, run_uuid: str) -> int:
