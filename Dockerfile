@@ -44,6 +44,8 @@ ENTRYPOINT ["/opt/fetalt2prep/bin/fetalt2prep"]
 ARG VERSION=""
 ARG VCS_REF=""
 ARG BUILD_DATE=""
+# Goes into dataset_description.json of what the container computes: fetalt2prep:<VERSION>.
+ENV FETALT2PREP_DOCKER_TAG="fetalt2prep${VERSION:+:${VERSION}}"
 LABEL org.opencontainers.image.title="fetalt2prep" \
       org.opencontainers.image.description="T2 maps from multi-echo-time fetal brain MRI (BIDS App); research use only" \
       org.opencontainers.image.licenses="Apache-2.0" \

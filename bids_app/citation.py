@@ -5,14 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from bids_app.options import Options
-from bids_app.report.methods import MODELS, REFERENCES
+from bids_app.report.methods import FIELDS, MODELS, REFERENCES
+from bids_app.whole_file import put
 from fetalt2prep import __version__
 
 DENOISED = {"nlm": "denoised slice by slice with non-local means [4]", "none": "used without denoising"}
-ENCODINGS = {
-    "grid": "a multi-resolution grid encoding with a small network",
-    "siren": "a sinusoidal network (SIREN) [2]",
-}
 
 
 def citation(options: Options) -> str:
@@ -21,13 +18,10 @@ def citation(options: Options) -> str:
     masks = "were given" if options.masks else "were estimated by a classical method"
     text = (
         f"T2 maps were computed with fetalt2prep {__version__}. The T2-weighted stacks of each session were "
-        f"{DENOISED[options.denoise]}; brain masks {masks}. The stacks were reconstructed with the method of "
-        f"[1] on a grid of "
-        f"{recon.resolution_mm:g} mm, with {ENCODINGS[recon.field]} (model {recon.model!r}, random seed "
-        f"{recon.seed}), one "
-        f"rigid motion, gain and robust weight per slice [3]. {MODELS[recon.model]} T2 was fitted by "
-        f"log-linear least squares "
-        "weighted by the signal. The workflow ran in Nipype [5]."
+        f"{DENOISED[options.denoise]}; brain masks {masks}. The stacks were reconstructed with the method of [1] on a "
+        f"grid of {recon.resolution_mm:g} mm, with {FIELDS[recon.field]} (model {recon.model!r}, random seed "
+        f"{recon.seed}), one rigid motion, gain and robust weight per slice [3]. {MODELS[recon.model]} T2 was fitted "
+        "by log-linear least squares weighted by the signal. The workflow ran in Nipype [5]."
     )
     references = "\n".join(f"{n}. {item.text} <{item.link}>" for n, item in enumerate(REFERENCES, start=1))
     return f"# Methods\n\n{text}\n\n# References\n\n{references}\n"
@@ -37,5 +31,5 @@ def write_citation(options: Options) -> Path:
     """Write logs/CITATION.md into the output folder."""
     path = options.output_dir / "logs" / "CITATION.md"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(citation(options))
+    put(citation(options), path)
     return path

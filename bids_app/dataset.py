@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bids_app.options import Options
+from bids_app.whole_file import put
 from fetalt2prep import __version__
 
 # A folder is ignored under its bare name only: the validator does not take "figures/" or "sub-*/figures".
@@ -25,10 +26,10 @@ For research only, not for diagnosis.
 def write_dataset(options: Options) -> None:
     """Write dataset_description.json, .bidsignore and README; a README that is there is kept."""
     out = options.output_dir
-    (out / "dataset_description.json").write_text(json.dumps(description(options), indent=2) + "\n")
-    (out / ".bidsignore").write_text("\n".join(BIDSIGNORE) + "\n")
+    put(json.dumps(description(options), indent=2) + "\n", out / "dataset_description.json")
+    put("\n".join(BIDSIGNORE) + "\n", out / ".bidsignore")
     if not (out / "README").exists():
-        (out / "README").write_text(README)
+        put(README, out / "README")
 
 
 def description(options: Options) -> dict[str, Any]:
@@ -55,11 +56,14 @@ def relative_uri(target: Path, start: Path) -> str:
 
 
 def container_of_environment() -> dict[str, str]:
-    """The container that the image announces in its environment, in BIDS terms; empty outside one."""
-    if tag := os.environ.get("FETALT2PREP_DOCKER_TAG"):
-        return {"Type": "docker", "Tag": tag}
+    """The container that the image announces in its environment, in BIDS terms; empty outside one.
+
+    Singularity comes first: what it makes of a Docker image still holds that image's variables.
+    """
     if uri := os.environ.get("FETALT2PREP_SINGULARITY_URL"):
         return {"Type": "singularity", "URI": uri}
+    if tag := os.environ.get("FETALT2PREP_DOCKER_TAG"):
+        return {"Type": "docker", "Tag": tag}
     return {}
 
 

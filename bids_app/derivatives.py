@@ -88,7 +88,8 @@ def stack_derivatives(
             Derivative(
                 in_file=mask,
                 source=raw,
-                entities={"desc": "brain", "suffix": "mask"},
+                # A T2w and a MESE stack may share all entities, and of a mask BIDS takes no mod-.
+                entities={"desc": "brain" if suffix == "T2w" else f"brain{suffix}", "suffix": "mask"},
                 meta=stamp(brain, options),
             ),
         ]

@@ -17,8 +17,11 @@ from bids_app.options import RunOptions
 LOG = logging.getLogger("fetalt2prep")
 
 
-def configure(run: RunOptions) -> None:
+def configure(*, stop_on_first_crash: bool) -> None:
     """Settings of Nipype for this process.
+
+    With ``stop_on_first_crash`` nothing that waits is begun after a node failed, in no branch: neither the storing of
+    what was computed already, unless it was under way.
 
     Files are compared by content: the inputs are small, and a data set that was copied or mounted anew keeps
     its cache, while a file that was replaced within the resolution of its time stamp does not.
@@ -32,7 +35,7 @@ def configure(run: RunOptions) -> None:
                 "hash_method": "content",
                 "poll_sleep_duration": "0.1",
                 "remove_unnecessary_outputs": "false",
-                "stop_on_first_crash": str(run.stop_on_first_crash).lower(),
+                "stop_on_first_crash": str(stop_on_first_crash).lower(),
             },
             "monitoring": {"enabled": "false"},
         }

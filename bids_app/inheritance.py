@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from fetalt2prep.io.sidecar import InputError
+from fetalt2prep.io.sidecar import read_json
 
 
 def inherited_metadata(image: Path, root: Path) -> dict[str, Any]:
@@ -27,7 +26,7 @@ def inherited_metadata(image: Path, root: Path) -> dict[str, Any]:
         candidates = ((path, *_split(path)) for path in folder.glob("*.json"))
         applying = [(path, e) for path, e, s in candidates if s == suffix and e <= entities]
         for path, _ in sorted(applying, key=lambda item: (len(item[1]), item[0].name)):
-            metadata.update(_read(path))
+            metadata.update(read_json(path))
     return metadata
 
 
@@ -35,15 +34,3 @@ def _split(path: Path) -> tuple[set[str], str]:
     """``sub-01_echo-2_T2w.nii.gz`` -> ``({"sub-01", "echo-2"}, "T2w")``."""
     *entities, suffix = path.name.partition(".")[0].split("_")
     return set(entities), suffix
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path.name}: not readable as JSON ({error}). Correct the file or convert it again."
-        ) from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path.name}: holds a {type(content).__name__}; a BIDS sidecar is a JSON object.")
-    return content

@@ -9,31 +9,22 @@ import sys
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bids_app.checks import check_folders, choose_labels, resolve_device
 from bids_app.options import OptionError, Options, write_toml
+from bids_app.outcome import (
+    MESSAGES,
+    Outcome,
+    clear_left_over,
+    ended_early,
+    keep_messages,
+    set_aside_by_workflow,
+    summarise,
+)
 from bids_app.parser import parse_args
-from bids_app.session import SessionInputs
 
 LOG = logging.getLogger("fetalt2prep")
-MESSAGES = "messages.txt"
-"""In a participant's log folder: its errors and the stacks set aside, a line each, for ``--reports-only``."""
-
-
-@dataclass(kw_only=True)
-class Outcome:
-    """What became of a participant."""
-
-    subject: str
-    log_dir: Path
-    sessions: list[SessionInputs] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    """Why something could not be computed."""
-    set_aside: list[str] = field(default_factory=list)
-    """Stacks that could not be used, each with its reason."""
-    report: Path | None = None
 
 
 def cli() -> None:
@@ -130,9 +121,10 @@ def run_sessions(outcomes: dict[str, Outcome], options: Options, run_uuid: str) 
     from bids_app.execute import configure, read_crashes, run_workflow
     from bids_app.participant import init_participants_wf
 
-    configure(options.run)
     sessions = [s for outcome in outcomes.values() for s in outcome.sessions if s.stacks]
     parallel = options.run.nprocs > 1 and len(sessions) > 1
+    # One by one, a participant that fails still stores what it can; the loop below stops before the next.
+    configure(stop_on_first_crash=options.run.stop_on_first_crash and parallel)
     log_dirs = {subject: outcome.log_dir for subject, outcome in outcomes.items()}
     groups = [list(outcomes.values())] if parallel else [[outcome] for outcome in outcomes.values()]
     for group in groups:
@@ -143,8 +135,11 @@ def run_sessions(outcomes: dict[str, Outcome], options: Options, run_uuid: str) 
             workflow = init_participants_wf(runnable, options, log_dirs)
             trouble = run_workflow(workflow, options.run, parallel=parallel)
         for outcome in group:
-            outcome.errors += dict.fromkeys(read_crashes(outcome.log_dir))
+            outcome.errors += dict.fromkeys(read_crashes(outcome.log_dir)) or ended_early(
+                outcome, options.output_dir, started, trouble
+            )
             outcome.set_aside += set_aside_by_workflow(outcome, options.output_dir, started)
+            clear_left_over(outcome, options.output_dir, started)
         if trouble and not any(outcome.errors for outcome in group):
             for outcome in group:
                 outcome.errors.append(f"the workflow ended early: {trouble}")
@@ -162,31 +157,6 @@ def mark_not_processed(outcomes: Iterable[Outcome]) -> None:
             outcome.errors.append("not processed: the run stopped at the first crash, as asked.")
 
 
-def set_aside_by_workflow(outcome: Outcome, output_dir: Path, started: float) -> list[str]:
-    """Stacks that the check of the pixels left out, from the tables written since ``started``."""
-    from bids_app.outputs import read_stack_table
-
-    left_out: list[str] = []
-    known = {problem.name for session in outcome.sessions for problem in session.problems}
-    for path in sorted((output_dir / f"sub-{outcome.subject}").rglob("*_desc-stacks_stats.tsv")):
-        if path.stat().st_mtime < started - 1:
-            continue
-        table = read_stack_table(path)
-        for name, status, notes in zip(table["stack"], table["status"], table["notes"], strict=True):
-            if status == "set-aside" and name not in known:
-                left_out.append(notes if name in notes else f"{name}: {notes}")
-    return left_out
-
-
-def keep_messages(outcome: Outcome) -> list[str]:
-    """What the report has to say of a participant's errors, kept in its log folder."""
-    messages = [*outcome.errors, *outcome.set_aside]
-    if messages:
-        outcome.log_dir.mkdir(parents=True, exist_ok=True)
-        (outcome.log_dir / MESSAGES).write_text("\n".join(messages) + "\n")
-    return messages
-
-
 def write_report(outcome: Outcome, output_dir: Path, run_uuid: str, messages: Sequence[str]) -> None:
     """Build the participant's page; a failure is an error of the participant, not of the run."""
     from bids_app.report.build import build_report
@@ -197,25 +167,6 @@ def write_report(outcome: Outcome, output_dir: Path, run_uuid: str, messages: Se
     except Exception as error:
         LOG.debug("sub-%s: the report failed.", outcome.subject, exc_info=True)
         outcome.errors.append(f"report: {type(error).__name__}: {error}")
-
-
-def summarise(outcomes: Iterable[Outcome]) -> int:
-    """Log what failed and what was left out; returns the exit code."""
-    outcomes = list(outcomes)
-    for outcome in outcomes:
-        for message in outcome.set_aside:
-            LOG.warning("sub-%s: stack not used: %s", outcome.subject, message)
-        for message in outcome.errors:
-            LOG.error("sub-%s FAILED: %s", outcome.subject, message)
-    failed = [outcome.subject for outcome in outcomes if outcome.errors]
-    n_aside = sum(len(outcome.set_aside) for outcome in outcomes)
-    LOG.info(
-        "%d of %d participants finished%s.",
-        len(outcomes) - len(failed),
-        len(outcomes),
-        f", {n_aside} stack(s) not used" if n_aside else "",
-    )
-    return 1 if failed or n_aside else 0
 
 
 def rebuild_reports(options: Options, run_uuid: str) -> int:

@@ -17,10 +17,8 @@ DERIVATIVES = ("masks",)
 
 DESCRIPTION = "T2 maps of the fetal brain from stacks of 2D slices acquired at several echo times."
 EPILOG = (
-    "The exit code is 0 when every participant was processed from all of its stacks, 1 when a participant "
-    "failed or a "
-    "stack could not be used (what could be computed is written all the same), 2 when the command line is "
-    "wrong. "
+    "The exit code is 0 when every participant was processed from all of its stacks, 1 when a participant failed or a "
+    "stack could not be used (what could be computed is written all the same), 2 when the command line is wrong. "
     "Running the same command again with the same --work-dir resumes. For research only, not for diagnosis."
 )
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
@@ -15,6 +14,7 @@ from bids_app.inheritance import inherited_metadata
 from bids_app.masks import match_mask
 from bids_app.session import SessionInputs, StackInput, StackProblem
 from fetalt2prep.io.sidecar import InputError, echo_time_s, slice_direction, slice_times_s, thickness_mm
+from fetalt2prep.io.volume import open_image
 
 SUFFIXES = ("T2w", "MESE")
 PARTS = (None, "mag")
@@ -56,7 +56,7 @@ def query_sessions(
         labels = [label for label in labels if not sessions or label in sessions]
         brains = None
         if masks is not None:
-            brains = [(p, e) for p, e in masks if e["subject"] == subject and e.get("desc") == "brain"]
+            brains = [(p, e) for p, e in masks if e["subject"] == subject]
         found[subject] = [
             _read_session(subject, label, [(p, e) for p, e in own if e.get("session") == label], brains, bids_dir)
             for label in labels
@@ -82,7 +82,10 @@ def _read_session(
     problems: list[StackProblem] = []
     for image, entities in images:
         try:
-            stacks.append(_read_stack(image, entities, masks, root))
+            stack = _read_stack(image, entities, masks, root)
+            if same := [other.image.name for other in stacks if other.name == stack.name]:
+                raise InputError(f"{image.name}: is there a second time as {same[0]}. Keep one of the two files.")
+            stacks.append(stack)
         except InputError as error:
             problems.append(StackProblem(image=image, message=str(error)))
     return SessionInputs(subject=subject, session=session, stacks=tuple(stacks), problems=tuple(problems))
@@ -95,7 +98,9 @@ def _read_stack(image: Path, entities: Mapping[str, str], masks: Sequence[Found]
     """
     meta = inherited_metadata(image, root)
     te_s = echo_time_s(meta, image.name)
-    shape, affine = _read_header(image)
+    _, shape, affine = open_image(image)
+    if len(shape) < 3:
+        raise InputError(f"{image.name}: has {len(shape)} axes; a stack of slices has three. Give the whole stack.")
     direction = slice_direction(meta, image.name)
     slice_axis = "ijk".index(direction[0])
     spacing_mm = np.linalg.norm(affine[:3, :3], axis=0)
@@ -120,15 +125,3 @@ def _read_stack(image: Path, entities: Mapping[str, str], masks: Sequence[Found]
 def _number_or_none(value: object) -> float | None:
     """A number that is only reported, never computed with; anything else counts as absent."""
     return float(value) if isinstance(value, int | float) else None
-
-
-def _read_header(image: Path) -> tuple[tuple[int, ...], np.ndarray[Any, np.dtype[np.float64]]]:
-    """Shape and affine; InputError when the file is not an image with at least three axes."""
-    try:
-        loaded: Any = nib.load(image)
-        shape, affine = tuple(int(n) for n in loaded.shape), np.asarray(loaded.affine, dtype=np.float64)
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(f"{image.name}: cannot be read as NIfTI ({error}). Convert or copy the file again.") from error
-    if len(shape) < 3:
-        raise InputError(f"{image.name}: has {len(shape)} axes; a stack of slices has three.")
-    return shape, affine

@@ -75,7 +75,20 @@ class SessionInputs:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the echo times allow, in words for the log and the report."""
+        """What the echo times and the planes of the stacks allow, in words for the log and the report."""
+        return (*self._notes_on_echo_times(), *self._notes_on_planes())
+
+    def _notes_on_planes(self) -> tuple[str, ...]:
+        planes = {stack.orientation for stack in self.stacks}
+        if len(self.stacks) == 1:
+            return (
+                "One stack only: nothing tells motion between its slices from anatomy, nor what lies between them.",
+            )
+        if len(planes) == 1:
+            return (f"All stacks are {planes.pop()}: expect less detail across the slices than within them.",)
+        return ()
+
+    def _notes_on_echo_times(self) -> tuple[str, ...]:
         times_ms = ", ".join(f"{1000 * te:g}" for te in self.echo_times_s)
         match len(self.echo_times_s):
             case 0:
@@ -84,8 +97,7 @@ class SessionInputs:
                 return (f"All stacks have the same echo time ({times_ms} ms): reconstruction without T2 map.",)
             case 2:
                 return (
-                    f"Two echo times ({times_ms} ms): the decay penalty is zero, and the T2 fit has no "
-                    f"degrees of "
+                    f"Two echo times ({times_ms} ms): the decay penalty is zero, and the T2 fit has no degrees of "
                     "freedom left, so its residual says nothing.",
                 )
             case _:

@@ -43,7 +43,7 @@ def project_files() -> list[Path]:
     """Every text file of the project; what git ignores (environment, caches, demo) is not the project's."""
     roots = [REPO / name for name in (*CODE_FOLDERS, "docs", ".ci")]
     found = [path for root in roots for path in root.rglob("*") if path.is_file()]
-    found += [path for path in REPO.iterdir() if path.is_file()]
+    found += [path for path in REPO.iterdir() if path.is_file() and path.name != ".git"]  # a file in a worktree
     skip = {"__pycache__", "_build"}
     return sorted(path for path in found if path.suffix in TEXT_ENDINGS and not skip & set(path.parts))
 
@@ -111,7 +111,14 @@ def test_core_imports_no_file_or_framework(path: Path) -> None:
     assert {module for module in inside if not module.startswith("fetalt2prep.core")} == set()
 
 
-@pytest.mark.parametrize(("module", "owner"), [("bids", "bids_app/query.py"), ("niworkflows", "bids_app/outputs.py")])
+@pytest.mark.parametrize(
+    ("module", "owner"),
+    [
+        ("bids", "bids_app/query.py"),
+        ("niworkflows", "bids_app/outputs.py"),
+        ("nilearn", "bids_app/report/viewer.py"),
+    ],
+)
 def test_one_file_knows_the_framework(module: str, owner: str) -> None:
     users = {name_of(p) for p in product_files() if module in {m.split(".")[0] for m in imported_modules(p)}}
     assert users == {owner}
@@ -177,6 +184,31 @@ def test_every_dependency_is_pinned_and_used() -> None:
     import_name = {"pybids": "bids", "scikit-image": "skimage", "simpleitk": "SimpleITK"}
     imported = {module.split(".")[0] for path in product_files() for module in imported_modules(path)}
     assert {import_name.get(name, name.replace("-", "_")) for name in normal} - imported == set()
+
+
+def test_the_library_says_that_it_is_typed() -> None:
+    assert (REPO / "fetalt2prep" / "py.typed").read_text() == ""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text("utf-8"))
+    assert "Typing :: Typed" in project["project"]["classifiers"]
+    assert "fetalt2prep" in project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+
+
+def test_the_image_copies_what_is_there_and_sets_what_the_app_reads() -> None:
+    text = (REPO / "Dockerfile").read_text("utf-8")
+    copied = [
+        name
+        for line in text.splitlines()
+        if line.startswith("COPY") and "--from" not in line
+        for name in line.split()[1:-1]
+    ]
+    assert {"fetalt2prep", "bids_app", "pyproject.toml", "README.md", "LICENSE"} <= set(copied)
+    kept = (REPO / ".dockerignore").read_text("utf-8").splitlines()
+    for name in copied:
+        assert (REPO / name).exists(), f"Dockerfile copies {name}, which is not there"
+        assert f"!{name}" in kept, f".dockerignore keeps {name} out of the build"
+    read = re.findall(r'environ\.get\("(\w+_DOCKER_TAG)"\)', (REPO / "bids_app" / "dataset.py").read_text("utf-8"))
+    assert len(read) == 1
+    assert f"ENV {read[0]}=" in text
 
 
 def test_version_stands_in_one_place_and_in_the_news() -> None:

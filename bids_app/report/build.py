@@ -57,7 +57,7 @@ def _headline(n_errors: int) -> str:
 
 
 def _clear_figures(out_dir: Path, subject: str) -> None:
-    for kind in ("png", "svg"):
+    for kind in ("png", "svg", "html"):
         for figure in (out_dir / f"sub-{subject}" / "figures").glob(f"sub-{subject}_*.{kind}"):
             figure.unlink()
 
@@ -76,13 +76,15 @@ def _add_session(add: Any, drawer: Drawer, session: Session) -> None:
     brain = t2.brain_ms if t2 else None
     maps = [drawer.t2_map(t2, high_ms, field_t)] if t2 else []
     said = summary(counts, brain, reconstructed=bool(recon))
-    warned = warnings(session, counts, brain, high_ms)
+    stderr = t2.stderr_ms[t2.mask] if t2 and t2.stderr_ms is not None else None
+    warned = warnings(session, counts, brain, high_ms, stderr)
     short = replace(maps[0], caption="T2 map; how to read it is under T2 map.") if maps else None
     key_numbers = cards(counts, t2)
     add("summary", "summary.html", cards=key_numbers, sentences=said, warnings=warned, map=short)
     add("inputs", "inputs.html", columns=STACK_COLUMNS, rows=stack_rows(session.stacks))
     if t2:
-        maps += [drawer.t2_spread(t2, high_ms), *drawer.t2_doubt(t2)]
+        maps += [drawer.t2_spread(t2, high_ms), *drawer.t2_doubt(t2, high_ms)]
+    viewer = {"t2": drawer.viewer(high_ms)}
     lead = {"motion": why_slices_were_set_aside(session.slices)}
     for part, figures, otherwise in (
         ("masks", drawer.masks(), "No preprocessed stack with a mask was written."),
@@ -90,7 +92,8 @@ def _add_session(add: Any, drawer: Drawer, session: Session) -> None:
         ("t2", maps, why_no_t2(counts, reconstructed=bool(recon))),
         ("motion", drawer.motion(), "No slice table was written: motion was not estimated."),
     ):
-        add(part, "figures.html", figures=figures, sentences=lead.get(part, []) if figures else [otherwise])
+        sentences = lead.get(part, []) if figures else [otherwise]
+        add(part, "figures.html", figures=figures, sentences=sentences, viewer=viewer.get(part))
 
 
 def _about(

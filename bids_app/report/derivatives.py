@@ -149,11 +149,13 @@ def _session(subject: str, label: str | None, anat: Path) -> Session | None:
 
 
 def short_label(stack: str) -> str:
-    """A stack's name without participant, session, suffix and extension: ``acq-ax run-1 echo-1``."""
-    parts = stack.partition(".")[0].split("_")
-    kept = [p for p in parts if not p.startswith(("sub-", "ses-"))]
-    entities = [p for p in kept if "-" in p]
-    return " ".join(entities or kept) or stack
+    """A stack's name without participant, session and extension: ``acq-ax run-1 echo-1``.
+
+    The suffix T2w is left out unless nothing else remains; any other is kept, ``run-1 echo-1 MESE``.
+    """
+    *entities, suffix = stack.partition(".")[0].split("_")
+    kept = [entity for entity in entities if not entity.startswith(("sub-", "ses-"))]
+    return " ".join(kept if kept and suffix == "T2w" else [*kept, suffix]) or stack
 
 
 def stack_pictures(session: Session) -> list[StackPicture]:
@@ -163,8 +165,8 @@ def stack_pictures(session: Session) -> list[StackPicture]:
     for row, stack in enumerate(session.stacks.get("stack", [])):
         entities, _, suffix = stack.partition(".")[0].rpartition("_")
         pixels_path = session.anat / f"{entities}_desc-preproc_{suffix}.nii.gz"
-        mask_path = session.anat / f"{entities}_desc-brain_mask.nii.gz"
-        if not (entities and pixels_path.is_file() and mask_path.is_file()):
+        mask_path = session.anat / f"{entities}_desc-brain{'' if suffix == 'T2w' else suffix}_mask.nii.gz"
+        if not (pixels_path.is_file() and mask_path.is_file()):
             continue
         pixels, mask = read_volume(pixels_path), read_volume(mask_path)
         if pixels.values.shape != mask.values.shape:

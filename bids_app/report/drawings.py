@@ -18,12 +18,14 @@ from bids_app.report.figures_t2 import (
     DOUBT_COLOURS,
     T2_COLOURS,
     MapPicture,
+    doubt_range,
     figure_histogram,
     figure_maps,
-    round_up,
 )
-from bids_app.report.ink import save_png, save_svg
+from bids_app.report.ink import ABOVE, save_png, save_svg
 from bids_app.report.t2_volumes import T2Volumes
+from bids_app.report.viewer import write_viewer
+from bids_app.report.words import plural
 
 CONVENTION = (
     "Radiological convention: the right of the scanner frame (R) is on the left of the picture. The letters"
@@ -136,6 +138,16 @@ class Drawer:
             + CONVENTION,
         )
 
+    def viewer(self, high_ms: float) -> str | None:
+        """A page to click through the T2 map; its path relative to the report, None without a map."""
+        session = self._session
+        t2map, echoes = session.path("T2map.nii.gz"), session.echoes()
+        if t2map is None or not echoes:
+            return None
+        src = f"sub-{session.subject}/figures/{session.name}_rec-inr_desc-viewer_T2map.html"
+        write_viewer(t2map, echoes[0][1], high_ms, self._out_dir / src)
+        return f"./{src}"
+
     def t2_spread(self, t2: T2Volumes, high_ms: float) -> Shown:
         """Histogram of T2."""
         return self._write(
@@ -150,19 +162,21 @@ class Drawer:
             ),
         )
 
-    def t2_doubt(self, t2: T2Volumes) -> list[Shown]:
-        """Standard error and residual of the T2 fit; empty when neither was written."""
+    def t2_doubt(self, t2: T2Volumes, high_ms: float) -> list[Shown]:
+        """Standard error and residual of the T2 fit; empty when neither was written. ``high_ms``: end of the T2 bar."""
         maps, said = [], []
         if t2.stderr_ms is not None:
-            high = round_up(_percentile(t2.stderr_ms[t2.mask], 95))
-            maps.append(MapPicture(values=t2.stderr_ms, label="standard error (ms)", high=high, colours=DOUBT_COLOURS))
-            said.append(f"Standard error of T2, 0 to {high:g} ms.")
-        if t2.residual_percent is not None:
-            high = round_up(_percentile(t2.residual_percent[t2.mask], 95))
-            maps.append(MapPicture(values=t2.residual_percent, label="residual (%)", high=high, colours=DOUBT_COLOURS))
+            shown, above = _doubt(t2, t2.stderr_ms, high_ms, "standard error (ms)")
+            maps.append(shown)
             said.append(
-                f"Root mean square of the echoes minus the fitted decay, 0 to {high:g} % of the signal at the"
-                " first echo time."
+                f"Standard error of T2 from noise alone, every voxel by itself, 0 to {shown.high:g} ms ({above})."
+            )
+        if t2.residual_percent is not None:
+            shown, above = _doubt(t2, t2.residual_percent, high_ms, "residual (%)")
+            maps.append(shown)
+            said.append(
+                f"Root mean square of the echoes minus the fitted decay, 0 to {shown.high:g} % of the signal at the"
+                f" first echo time ({above})."
             )
         if not maps:
             return []
@@ -173,7 +187,9 @@ class Drawer:
                 "dark",
                 title="How sure the T2 map is",
                 alt="Maps in three planes: " + " ".join(said),
-                caption=" ".join(said) + " Dark is good. Same planes as above.",
+                caption=" ".join(said)
+                + f" Each bar ends at the 95th percentile of the voxels with a T2 up to {high_ms:g} ms, rounded up;"
+                " turquoise: above it, mostly fluid. Gray: no T2. Dark is good. Same planes as above.",
             )
         ]
 
@@ -197,7 +213,7 @@ class Drawer:
                 caption=(
                     f"Where the reconstruction put each slice, against where its header puts it, in {order}:"
                     " rotation vector in degrees (left) and displacement of the slice centre in millimetres"
-                    f" (right), about and along the axes of the scanner. Crosses: the {n_aside} slices set"
+                    f" (right), about and along the axes of the scanner. Crosses: {plural(n_aside, 'slice')} set"
                     " aside. Slices without brain are left out. One range for all stacks."
                 ),
             ),
@@ -206,7 +222,9 @@ class Drawer:
                 "rec-inr_desc-weights_T2w",
                 "curve",
                 title="Weights of the slices",
-                alt=(f"Heat map of slice weights from 0 to 1, one row per stack; {n_aside} slices are crossed out."),
+                alt=(
+                    f"Heat map of slice weights from 0 to 1, one row per stack; {plural(n_aside, 'slice')} crossed out."
+                ),
                 caption=(
                     "How much each slice counts: 1 in full, 0 not at all. Crosses: set aside. Blank: no brain"
                     " in the slice."
@@ -219,6 +237,12 @@ def _size(volume: Volume) -> str:
     return " × ".join(f"{z:.3g}" for z in volume.spacing_mm)
 
 
-def _percentile(values: NDArray[np.float32], q: float) -> float:
-    finite = values[np.isfinite(values)]
-    return float(np.percentile(finite, q)) if len(finite) else 0.0
+def _doubt(t2: T2Volumes, doubt: NDArray[np.float32], high_ms: float, label: str) -> tuple[MapPicture, str]:
+    """A map of errors in the brain, and in words how much of it lies above its colour bar."""
+    values = np.where(t2.mask, doubt, np.nan).astype(np.float32)
+    high = doubt_range(values, t2.t2_ms, high_ms)
+    known = values[np.isfinite(values)]
+    percent = 100.0 * float(np.mean(known > high)) if len(known) else 0.0
+    shown = MapPicture(values=values, label=label, high=high, colours=DOUBT_COLOURS, above=ABOVE)
+    rounded = "less than 1" if 0 < percent < 1 else f"{percent:.0f}"
+    return shown, f"{rounded} % of the brain voxels above"

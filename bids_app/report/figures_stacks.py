@@ -113,5 +113,4 @@ def _draw(
         title = f"{stack.label}   TE {stack.te_ms:g} ms"
         axes.set_title(title, loc="left", color=TEXT_DARK, fontsize=10, pad=4)
     else:
-        title = f"across slices, {PLANES[picture.axis]}"
-        axes.set_title(title, loc="right", color=TEXT_DARK, fontsize=7, pad=4, alpha=0.75)
+        axes.set_title(PLANES[picture.axis], color=TEXT_DARK, fontsize=8, pad=4, alpha=0.75)

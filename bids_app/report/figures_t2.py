@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
-from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
@@ -44,6 +45,8 @@ class MapPicture:
     high: float
     """Upper end of the colour bar; the lower is 0."""
     colours: str = DOUBT_COLOURS
+    above: str | None = None
+    """Colour of what lies above ``high``; None: the last one of the bar."""
 
 
 def t2_range_ms(field_t: float | None) -> float:
@@ -52,6 +55,18 @@ def t2_range_ms(field_t: float | None) -> float:
     T2 falls with the field: fetal brain has about 200 to 400 ms at 0.55 T and less at 1.5 T and 3 T.
     """
     return 400.0 if field_t is not None and field_t >= 1.0 else 600.0
+
+
+def doubt_range(doubt: NDArray[np.float32], t2_ms: NDArray[np.float32], t2_high_ms: float) -> float:
+    """Upper end of a colour bar for the error of T2, both (x, y, z) and NaN without an answer.
+
+    95th percentile over the tissue, which is where T2 lies on the colour bar of the map, rounded up: fluid, whose T2
+    and error are many times those of tissue, takes no part. Over all voxels when there is no tissue.
+    """
+    known = np.isfinite(doubt)
+    tissue = known & (t2_ms <= t2_high_ms)
+    values = doubt[tissue if tissue.any() else known]
+    return round_up(float(np.percentile(values, 95))) if len(values) else 1.0
 
 
 def round_up(value: float) -> float:
@@ -78,7 +93,7 @@ def figure_maps(
     inside = [cut(mask[box], spacing_mm, axis, centre[axis]) for axis in VIEWS]
     rows = [[cut(m.values[box], spacing_mm, axis, centre[axis]) for axis in VIEWS] for m in maps]
     widths, heights = columns_of(rows)
-    figure, grid = sheet(widths, heights, width_in=width_in, top_in=0.35, right_in=1.05)
+    figure, grid = sheet(widths, heights, width_in=width_in, top_in=0.35, right_in=1.25)
     for r, shown in enumerate(maps):
         image = None
         for picture, outline, axes in zip(rows[r], inside, grid[r], strict=True):
@@ -95,9 +110,10 @@ def _draw(axes: Axes, picture: Picture, inside: NDArray[np.bool_], shown: MapPic
     values = np.where(inside, picture.pixels, np.nan)
     gaps = np.where(inside & ~np.isfinite(values), 1.0, np.nan)
     axes.imshow(gaps, cmap=ListedColormap([NO_ANSWER]), extent=picture.extent, interpolation="nearest")
-    image = axes.imshow(
-        values, cmap=shown.colours, vmin=0.0, vmax=shown.high, extent=picture.extent, interpolation="nearest"
-    )
+    colours = colormaps[shown.colours]
+    if shown.above is not None:
+        colours = colours.with_extremes(over=shown.above)
+    image = axes.imshow(values, cmap=colours, vmin=0.0, vmax=shown.high, extent=picture.extent, interpolation="nearest")
     name_sides(axes, picture)
     return image
 
@@ -125,8 +141,7 @@ def figure_histogram(t2_ms: NDArray[np.float32], high_ms: float) -> Figure:
     figure = Figure(figsize=(8.0, 2.9), layout="constrained")
     axes = figure.add_subplot()
     middle = (edges[:-1] + edges[1:]) / 2
-    colours: Colormap = ListedColormap(_viridis())
-    axes.bar(middle, share, width=np.diff(edges), color=colours(middle / high_ms), edgecolor="none")
+    axes.bar(middle, share, width=np.diff(edges), color=colormaps[T2_COLOURS](middle / high_ms), edgecolor="none")
     if len(values):
         q25, q50, q75 = np.percentile(values, [25, 50, 75])
         axes.axvspan(q25, q75, color=FAINT, alpha=0.35, zorder=0)
@@ -147,9 +162,3 @@ def _name_the_rest(axes: Axes, percent: float, high_ms: float) -> None:
     if percent >= 0.5:
         text = f"{percent:.0f} % above {high_ms:g} ms →"
         axes.text(0.985, 0.93, text, color=INK, fontsize=9, ha="right", va="top", transform=axes.transAxes)
-
-
-def _viridis() -> NDArray[np.float64]:
-    from matplotlib import colormaps
-
-    return np.asarray(colormaps[T2_COLOURS](np.linspace(0, 1, 256)))

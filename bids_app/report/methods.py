@@ -83,7 +83,7 @@ def find(content: dict[str, Any], key: str) -> Any:
 def methods(counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, has_t2: bool) -> list[str]:
     """Paragraphs for one session; numbers in brackets point into ``REFERENCES``."""
     te = milliseconds(list(counts.te_ms)) if counts.te_ms else "unknown echo time"
-    known = {"options": options, **facts}
+    known = {"run": options, "reconstruction": facts}  # apart: both may hold a table of the same name
     denoise = find(known, "denoise")
     first = f"{counts.n_used_stacks} stacks of thick slices at {te} were used."
     if denoise == "nlm":

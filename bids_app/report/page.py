@@ -51,9 +51,8 @@ class Page:
 
     def write(self, path: Path, title: str) -> None:
         """Assemble the pieces in the order of ``spec.yml`` into ``path``."""
-        from nireports.assembler.report import (
-            Report,
-        )  # brings pybids and Nipype along: only when a page is written
+        # Brings pybids and Nipype along: only when a page is written.
+        from nireports.assembler.report import Report
 
         report: Any = Report(  # type: ignore[no-untyped-call]
             path.parent,

@@ -40,10 +40,8 @@ def read_t2(session: Session, mask: Volume | None) -> T2Volumes | None:
     t2 = read_volume(path)
     values = np.where(t2.values > 0, 1000.0 * t2.values, np.nan).astype(np.float32)
     inside = mask.values > 0 if mask is not None else np.isfinite(values)
-    stderr_path, rmse_path = (
-        session.path("desc-uncertainty_T2map.nii.gz"),
-        session.path("desc-rmse_T2w.nii.gz"),
-    )
+    stderr_path = session.path("desc-uncertainty_T2map.nii.gz")
+    rmse_path = session.path("desc-rmse_T2w.nii.gz")
     stderr_ms = np.float32(1000) * read_volume(stderr_path).values if stderr_path else None
     residual = None
     echoes = session.echoes()

@@ -113,8 +113,10 @@ def why_no_t2(counts: Counts, *, reconstructed: bool) -> str:
     return "There is no T2 map: the T2 step wrote none; see Errors."
 
 
-def warnings(session: Session, counts: Counts, t2_ms: T2Values | None, high_ms: float) -> list[str]:
-    """What a reader has to know before believing the result."""
+def warnings(
+    session: Session, counts: Counts, t2_ms: T2Values | None, high_ms: float, stderr_ms: T2Values | None = None
+) -> list[str]:
+    """What a reader has to know before believing the result; ``t2_ms`` and its error hold the brain (voxel,)."""
     said = list(session.notes)
     reasons = session.stacks.get("notes", [""] * counts.n_stacks)
     status = session.stacks.get("status", [])
@@ -137,6 +139,14 @@ def warnings(session: Session, counts: Counts, t2_ms: T2Values | None, high_ms: 
         above = float(np.nanmean(t2_ms > high_ms)) if missing < 1 else 0.0
         if above > 0.05:
             said.append(f"{100 * above:.0f} % of the brain voxels lie above {high_ms:g} ms, the end of the colour bar.")
+    if t2_ms is not None and stderr_ms is not None:
+        known = np.isfinite(t2_ms) & np.isfinite(stderr_ms)
+        exceeding = float(np.mean(stderr_ms[known] > t2_ms[known])) if known.any() else 0.0
+        if exceeding > 0.5:
+            said.append(
+                f"The standard error of T2 exceeds T2 itself in {100 * exceeding:.0f} % of the brain voxels: it takes"
+                " every voxel by itself, without what its neighbours tell. Read it as a pattern, not in milliseconds."
+            )
     notes = session.facts.get("notes", [])
     noted = [str(note) for note in (notes if isinstance(notes, list) else [notes])]
     if len(counts.te_ms) == 2 and not any(note.startswith("Two echo times") for note in noted):

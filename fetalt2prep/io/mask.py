@@ -14,6 +14,8 @@ from fetalt2prep.io.volume import read_volume
 
 SAME_GRID = 0.1
 """Grids whose corners differ by less than this share of the smallest voxel edge are the same grid."""
+NOTED_OUTSIDE = 0.01
+"""A mask of which more than this share lies outside its stack is worth a note."""
 
 
 def load_mask(
@@ -22,7 +24,7 @@ def load_mask(
     """Mask (x, y, slice) on the grid given by ``shape`` and ``affine``, and notes. Voxels above 0.5 are
     inside.
 
-    A mask on another grid is resampled to the nearest voxel in world space, which is noted.
+    A mask on another grid is resampled to the nearest voxel in world space, which is noted, as is what lies outside.
 
     Raises
     ------
@@ -44,10 +46,14 @@ def load_mask(
         raise InputError(
             f"{path.name}: the mask lies outside the stack {stack_name}: in the scanner its centre is at "
             f"{_centre(inside, mask_affine)} mm, the stack's at {_centre(np.ones(shape, bool), affine)} mm. "
-            "Is it the mask of another stack, or was its header changed?"
+            "Is it the mask of another stack, or was its header changed? Give the stack's own, or leave the masks out "
+            "to have them estimated."
         )
     size = " x ".join(map(str, inside.shape))
     notes.append(f"mask on another grid ({size}): resampled to the nearest voxel, {int(resampled.sum())} pixels")
+    outside = share_outside(inside, mask_affine, shape, affine)
+    if outside > NOTED_OUTSIDE:
+        notes.append(f"{100 * outside:.0f} % of the mask lies outside the stack and was left out")
     return resampled, notes
 
 
@@ -58,6 +64,18 @@ def corner_distance_mm(
     corners = np.array(list(product(*((0, n - 1) for n in shape))), dtype=np.float64)
     change = second_affine - first_affine
     return float(np.linalg.norm(corners @ change[:3, :3].T + change[:3, 3], axis=1).max())
+
+
+def share_outside(
+    mask: NDArray[np.bool_],
+    mask_affine: NDArray[np.float64],
+    shape: tuple[int, ...],
+    affine: NDArray[np.float64],
+) -> float:
+    """Share of a mask's voxels, 0 to 1, whose centres lie outside the voxels of another grid."""
+    mask_to_stack = np.linalg.inv(affine) @ mask_affine
+    index = np.argwhere(mask) @ mask_to_stack[:3, :3].T + mask_to_stack[:3, 3]
+    return float(np.mean(((index < -0.5) | (index > np.array(shape) - 0.5)).any(axis=1)))
 
 
 def resample_nearest(

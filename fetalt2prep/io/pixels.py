@@ -59,7 +59,7 @@ def clean_pixels(
     if n_bad > MAX_NEGATIVE_SHARE * int(counted.sum()):
         raise InputError(
             f"{name}: {n_bad} pixels {where} are negative, down to {float(pixels.min()):.4g} "
-            f"({100 * n_bad / int(counted.sum()):.2g} %). A magnitude image has none: is this a "
+            f"({100 * n_bad / int(counted.sum()):.3g} %). A magnitude image has none: is this a "
             "phase, difference or "
             "normalised image? Give the magnitude as the scanner wrote it."
         )

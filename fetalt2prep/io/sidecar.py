@@ -22,20 +22,25 @@ class InputError(ValueError):
 
 
 def read_sidecar(image: Path) -> dict[str, Any]:
-    """Content of the JSON file beside an image; empty when there is none.
+    """Content of the JSON file beside an image; empty when there is none. Raises like :func:`read_json`."""
+    path = image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+    return read_json(path) if path.is_file() else {}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Content of a sidecar.
 
     Raises
     ------
     InputError
-        The file is there but is not a JSON object.
+        It cannot be read, or is not a JSON object.
     """
-    path = image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".json")
-    if not path.is_file():
-        return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name}: is not valid JSON ({error}). Correct it or write it again.") from error
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path.name}: not readable as JSON ({error}). Correct the file or convert it again."
+        ) from error
     if not isinstance(content, dict):
         raise InputError(
             f"{path.name}: holds a JSON {type(content).__name__}; a sidecar is an object with names and values."

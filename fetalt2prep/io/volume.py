@@ -29,6 +29,24 @@ def save_volume(array: ArrayLike, affine: ArrayLike, path: Path, dtype: DTypeLik
     return path
 
 
+def open_image(path: Path) -> tuple[Any, tuple[int, ...], NDArray[np.float64]]:
+    """An image whose header was read and whose pixels were not, its shape, and its affine (4, 4) to world millimetres.
+
+    Raises
+    ------
+    InputError
+        Not an image, or cut off within the header.
+    """
+    try:
+        image: Any = nib.load(path)
+        image.get_data_dtype()
+        return image, tuple(int(n) for n in image.shape), np.asarray(image.affine, dtype=np.float64)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{path.name}: cannot be read as NIfTI ({_one_line(error)}). Convert or copy the file again."
+        ) from error
+
+
 def read_volume(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64], list[str]]:
     """Pixels (x, y, slice) in scanner units, affine (4, 4) to world millimetres, and notes.
 
@@ -41,17 +59,9 @@ def read_volume(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64], l
         Not NIfTI, truncated, complex or coloured, more than one volume, or an affine that is no frame of
         space.
     """
-    try:
-        image: Any = nib.load(path)
-        shape = tuple(int(n) for n in image.shape)
-        affine = np.asarray(image.affine, dtype=np.float64)
-        kind = image.get_data_dtype().kind
-    except UNREADABLE as error:
-        raise InputError(
-            f"{path.name}: cannot be read as NIfTI ({_one_line(error)}). Convert or copy the file again."
-        ) from error
+    image, shape, affine = open_image(path)
     shape3, notes = _three_axes(shape, path.name)
-    if kind not in "iufb":
+    if image.get_data_dtype().kind not in "iufb":
         raise InputError(
             f"{path.name}: its pixels are not real numbers ({image.get_data_dtype()}). Give the magnitude image."
         )

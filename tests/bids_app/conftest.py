@@ -1,4 +1,4 @@
-"""Small BIDS data sets, written where a test wants them."""
+"""Small BIDS data sets, written where a test wants them, and the command on them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,23 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_app.main import run
+
 SHAPE = (16, 16, 8)
 VOXEL_MM = (2.0, 2.0, 4.0)
 WriteStack = Callable[..., Path]
+COARSE = [
+    "--device",
+    "cpu",
+    "--nprocs",
+    "1",
+    "--omp-nthreads",
+    "1",
+    "--recon-resolution",
+    "3",
+    "--denoise",
+    "none",
+]
 
 
 def write_image(path: Path, values: np.ndarray[Any, Any], at_mm: float = 0.0) -> Path:
@@ -83,6 +97,18 @@ def make_dataset(root: Path) -> WriteStack:
         return image
 
     return write
+
+
+def app(bids: Path, tmp_path: Path, *extra: str, masks: bool = True) -> int:
+    """Run the participant level on ``bids`` into ``tmp_path / "out"``, quickly."""
+    given = ["-d", f"masks={bids / 'derivatives' / 'masks'}"] if masks else []
+    work = ["-w", str(tmp_path / "work")]
+    return run([str(bids), str(tmp_path / "out"), "participant", *given, *work, *COARSE, *extra])
+
+
+def three_echoes(write: WriteStack, subject: str = "01") -> None:
+    for number, te_s in enumerate((0.08, 0.16, 0.24), start=1):
+        write(f"sub-{subject}_acq-good_echo-{number}_T2w", te_s, mask=True)
 
 
 @pytest.fixture(scope="session")

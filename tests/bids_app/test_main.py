@@ -11,33 +11,9 @@ import numpy as np
 import pytest
 
 from bids_app.main import run
+from tests.bids_app.conftest import WriteStack, app, three_echoes
 
-WriteStack = Callable[..., Path]
 Pixels = np.ndarray[Any, Any]
-COARSE = [
-    "--device",
-    "cpu",
-    "--nprocs",
-    "1",
-    "--omp-nthreads",
-    "1",
-    "--recon-resolution",
-    "3",
-    "--denoise",
-    "none",
-]
-
-
-def app(bids: Path, tmp_path: Path, *extra: str, masks: bool = True) -> int:
-    """Run the participant level on ``bids`` into ``tmp_path / "out"``, quickly."""
-    given = ["-d", f"masks={bids / 'derivatives' / 'masks'}"] if masks else []
-    work = ["-w", str(tmp_path / "work")]
-    return run([str(bids), str(tmp_path / "out"), "participant", *given, *work, *COARSE, *extra])
-
-
-def three_echoes(write: WriteStack, subject: str = "01") -> None:
-    for number, te_s in enumerate((0.08, 0.16, 0.24), start=1):
-        write(f"sub-{subject}_acq-good_echo-{number}_T2w", te_s, mask=True)
 
 
 def test_unknown_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

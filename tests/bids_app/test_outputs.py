@@ -123,6 +123,37 @@ def test_the_one_acquisition_stays_in_the_name_and_mese_stays_mese(
     assert validate(options.output_dir) == []
 
 
+def test_a_t2w_and_a_mese_stack_of_the_same_entities_are_kept_apart(
+    bids: Path, write_stack: WriteStack, options: Options, tmp_path: Path
+) -> None:
+    names = [f"sub-01_run-1_echo-{e}_{suffix}" for e in (1, 2) for suffix in ("MESE", "T2w")]
+    session = session_of(bids, write_stack, [*names, "sub-01_run-2_T2w"], None)
+    run_sinks(session, replace(options, masks=None), tmp_path / "cwd")
+    write_dataset(options)
+    anat = options.output_dir / "sub-01" / "anat"
+    stacks = {path.name.removesuffix(".nii.gz") for path in anat.glob("*_run-1_*.nii.gz")}
+    assert stacks == {
+        f"sub-01_run-1_{end}"
+        for e in (1, 2)
+        for end in (
+            *(f"echo-{e}_desc-preproc_{suffix}" for suffix in ("T2w", "MESE")),
+            *(f"echo-{e}_desc-{desc}_mask" for desc in ("brain", "brainMESE")),
+        )
+    }
+    sources = [
+        json.loads((anat / f"sub-01_run-1_echo-1_desc-{desc}_mask.json").read_text())["Sources"]
+        for desc in ("brain", "brainMESE")
+    ]
+    assert sources == [[f"bids:raw:sub-01/anat/sub-01_run-1_echo-1_{suffix}.nii.gz"] for suffix in ("T2w", "MESE")]
+    assert validate(options.output_dir) == []
+
+
+def test_two_files_never_get_one_name(bids: Path, write_stack: WriteStack, options: Options, tmp_path: Path) -> None:
+    session = session_of(bids, write_stack, [f"sub-01_custom-{c}_T2w" for c in "abc"], None)
+    with pytest.raises(ValueError, match=r"sub-01_desc-preproc_T2w\.nii\.gz: two stacks would .* sub-01_custom-b_T2w"):
+        run_sinks(session, replace(options, masks=None), tmp_path / "cwd")
+
+
 def test_sidecars_and_headers(bids: Path, write_stack: WriteStack, options: Options, tmp_path: Path) -> None:
     names = [f"sub-01_acq-{a}_echo-{e}_T2w" for a in ("ax", "cor") for e in (1, 2, 3)]
     session = session_of(bids, write_stack, names, options.masks)
@@ -148,7 +179,9 @@ def test_sidecars_and_headers(bids: Path, write_stack: WriteStack, options: Opti
     mask = read("acq-ax_echo-1_desc-brain_mask")
     assert mask["Sources"] == ["bids:masks:sub-01/anat/sub-01_acq-ax_echo-1_desc-brain_mask.nii.gz"]
     assert mask["Type"] == "Brain"
-    assert read("rec-inr_desc-recon_stats")["notes"] == ["from the engine"]
+    first, second = read("rec-inr_desc-recon_stats")["notes"]
+    assert first == "from the engine"
+    assert second.startswith("All stacks are axial")
     image = nib.load(anat / "sub-01_rec-inr_T2map.nii.gz")
     assert (int(image.header["qform_code"]), int(image.header["sform_code"])) == (1, 1)
     assert image.header.get_xyzt_units()[0] == "mm"
@@ -181,8 +214,24 @@ def test_description_links_are_relative_and_name_the_container(
     content = description(options)
     assert content["DatasetLinks"] == {"raw": "../raw/", "masks": "../raw/derivatives/masks/"}
     assert content["GeneratedBy"][0]["Container"] == {"Type": "docker", "Tag": "fetalt2prep:0.1.0"}
+    monkeypatch.setenv("FETALT2PREP_SINGULARITY_URL", "library://x/y:1")
+    singularity = {"Type": "singularity", "URI": "library://x/y:1"}
+    assert description(options)["GeneratedBy"][0]["Container"] == singularity
     assert relative_uri(Path("/a b/raw"), Path("/a b/raw/derivatives/x")) == "../../"
     assert relative_uri(Path("/a b/c d"), Path("/e")) == "../a%20b/c%20d/"
+
+
+def test_a_reader_finds_the_old_file_or_the_new_one_whole(options: Options) -> None:
+    """Jobs of one array write the same description."""
+    write_dataset(options)
+    path = options.output_dir / "dataset_description.json"
+    before = path.read_text()
+    with path.open() as reader:
+        start = reader.read(10)
+        write_dataset(replace(options, masks=None))
+        assert start + reader.read() == before
+    assert "masks" not in json.loads(path.read_text())["DatasetLinks"]
+    assert {p.name for p in options.output_dir.iterdir()} == {path.name, ".bidsignore", "README"}
 
 
 def test_results_of_another_version_are_noticed(options: Options) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,11 +104,23 @@ def test_broken_json_and_broken_header_are_said(bids: Path, write_stack: WriteSt
     write_stack("sub-01_run-1_T2w")
     write_stack("sub-01_run-2_T2w").with_name("sub-01_run-2_T2w.json").write_text("{")
     write_stack("sub-01_run-3_T2w").write_bytes(b"")
+    # A sound gzip header before bytes that are none.
+    write_stack("sub-01_run-4_T2w").write_bytes(b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + b"no deflated data" * 40)
     session = only(query_sessions(bids, ["01"]))
     assert len(session.stacks) == 1
     messages = sorted(problem.message for problem in session.problems)
     assert "sub-01_run-2_T2w.json: not readable as JSON" in messages[0]
     assert "sub-01_run-3_T2w.nii.gz: cannot be read as NIfTI" in messages[1]
+    assert "sub-01_run-4_T2w.nii.gz: cannot be read as NIfTI" in messages[2]
+
+
+def test_one_stack_in_two_files_is_taken_once(bids: Path, write_stack: WriteStack) -> None:
+    packed = write_stack("sub-01_T2w")
+    packed.with_name("sub-01_T2w.nii").write_bytes(gzip.decompress(packed.read_bytes()))
+    session = only(query_sessions(bids, ["01"]))
+    assert [stack.image.name for stack in session.stacks] == ["sub-01_T2w.nii"]
+    (problem,) = session.problems
+    assert problem.message.startswith("sub-01_T2w.nii.gz: is there a second time as sub-01_T2w.nii. Keep one")
 
 
 def test_masks_inside_and_outside_the_data_set(bids: Path, write_stack: WriteStack, tmp_path: Path) -> None:
@@ -146,16 +160,45 @@ def test_a_mask_without_datatype_folder_serves_all_echoes(bids: Path, write_stac
     assert [s.mask.name[7:12] for s in stacks if s.mask] == ["run-1", "run-1", "run-2"]
 
 
+def test_a_mask_that_says_a_suffix_serves_stacks_of_that_suffix_only(bids: Path, write_stack: WriteStack) -> None:
+    brain = write_stack("sub-01_run-1_T2w", mask=True)
+    write_stack("sub-01_run-1_MESE")
+    write_stack("sub-01_run-2_T2w")
+    masks = bids / "derivatives" / "masks"
+    for number in (1, 2):
+        copy = masks / "sub-01" / "anat" / f"sub-01_run-{number}_desc-brainMESE_mask.nii.gz"
+        copy.write_bytes(brain.read_bytes())
+    session = only(query_sessions(bids, ["01"], masks_dir=masks))
+    assert {s.name: s.mask.name for s in session.stacks if s.mask} == {
+        "sub-01_run-1_T2w": "sub-01_run-1_desc-brain_mask.nii.gz",
+        "sub-01_run-1_MESE": "sub-01_run-1_desc-brainMESE_mask.nii.gz",
+    }
+    assert [problem.name for problem in session.problems] == ["sub-01_run-2_T2w"]
+
+
 def test_notes_on_the_number_of_echo_times(bids: Path, write_stack: WriteStack) -> None:
     write_stack("sub-01_run-1_T2w", 0.1)
     write_stack("sub-01_run-2_T2w", 0.1)
     assert "reconstruction without T2 map" in only(query_sessions(bids, ["01"])).notes[0]
     write_stack("sub-01_run-3_T2w", 0.2)
-    (note,) = only(query_sessions(bids, ["01"])).notes
+    note = only(query_sessions(bids, ["01"])).notes[0]
     assert "decay penalty is zero" in note
     assert "no degrees of freedom" in note
     write_stack("sub-01_run-4_T2w", 0.3)
-    assert only(query_sessions(bids, ["01"])).notes == ()
+    assert len(only(query_sessions(bids, ["01"])).notes) == 1  # that of the next test
+
+
+def test_notes_on_the_planes_of_the_stacks(bids: Path, write_stack: WriteStack) -> None:
+    tes_s = (0.1, 0.2, 0.3)
+    for number, te_s in enumerate(tes_s, start=1):
+        write_stack(f"sub-01_run-{number}_T2w", te_s)
+    session = only(query_sessions(bids, ["01"]))
+    (note,) = session.notes
+    assert note.startswith("All stacks are axial: expect less detail across the slices")
+    one = replace(session, stacks=session.stacks[:1])
+    assert any(note.startswith("One stack only") for note in one.notes)
+    turned = replace(session.stacks[2], orientation="sagittal")
+    assert replace(session, stacks=(*session.stacks[:2], turned)).notes == ()
 
 
 def test_the_table_has_a_row_per_stack(bids: Path, write_stack: WriteStack) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fetalt2prep.io.mask import corner_distance_mm, load_mask
+from fetalt2prep.io.mask import corner_distance_mm, load_mask, share_outside
 from fetalt2prep.io.sidecar import InputError
 
 from .conftest import AFFINE, SHAPE, Write
@@ -42,6 +42,16 @@ def test_same_shape_at_another_place_is_resampled(write: Write, brain: np.ndarra
     mask, notes = load_mask(write("m.nii.gz", brain, affine, "uint8"), SHAPE, AFFINE, "a")
     np.testing.assert_array_equal(mask, np.roll(brain, 2, axis=0))
     assert len(notes) == 1
+
+
+def test_what_lies_outside_the_stack_is_said(write: Write) -> None:
+    whole = np.ones(SHAPE, bool)
+    affine = AFFINE.copy()
+    affine[0, 3] += 0.25 * SHAPE[0] * AFFINE[0, 0]  # a quarter of the mask has left the stack
+    mask, notes = load_mask(write("m.nii.gz", whole, affine, "uint8"), SHAPE, AFFINE, "a")
+    assert mask.mean() == pytest.approx(0.75)
+    assert notes[1:] == ["25 % of the mask lies outside the stack and was left out"]
+    assert share_outside(whole, AFFINE, SHAPE, AFFINE) == 0
 
 
 def test_mask_elsewhere_is_refused_with_both_places(write: Write, brain: np.ndarray) -> None:

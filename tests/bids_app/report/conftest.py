@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Sequence
+from itertools import product
 from pathlib import Path
 
 import nibabel as nib
@@ -104,6 +105,7 @@ def make_session(tmp_path: Path) -> MakeSession:
         *,
         fit_t2: bool = True,
         reconstructed: bool = True,
+        suffixes: Sequence[str] = ("T2w",),
         set_aside_reason: str = "EchoTime is missing: add it in seconds",
         extra_meta: dict[str, object] | None = None,
         facts: dict[str, object] | None = None,
@@ -114,14 +116,15 @@ def make_session(tmp_path: Path) -> MakeSession:
         stack_affine = np.diag([-1.5, 1.5, 4.5, 1.0])
         mask = ball(STACK_SHAPE, stack_affine, 9.0)
         stacks, slices = [], []
-        for n, te in enumerate(te_s, start=1):
+        for (n, te), suffix in product(enumerate(te_s, start=1), suffixes):
             entities = f"{name}_acq-ax_run-{n}"
-            pixels = np.where(mask, 200.0, 40.0).astype(np.float32)
+            pixels = np.where(mask, {"T2w": 200.0, "MESE": 100.0}[suffix], 40.0).astype(np.float32)
             meta = {"EchoTime": te, "MagneticFieldStrength": 0.55} | (extra_meta or {})
-            write_image(pixels, stack_affine, anat / f"{entities}_desc-preproc_T2w.nii.gz", meta)
-            write_image(mask.astype(np.uint8), stack_affine, anat / f"{entities}_desc-brain_mask.nii.gz")
-            stacks.append(_stack_row(f"{entities}_T2w", te, "used", ""))
-            slices += _slices(f"{entities}_T2w", te, mask)
+            write_image(pixels, stack_affine, anat / f"{entities}_desc-preproc_{suffix}.nii.gz", meta)
+            desc = {"T2w": "brain", "MESE": "brainMESE"}[suffix]
+            write_image(mask.astype(np.uint8), stack_affine, anat / f"{entities}_desc-{desc}_mask.nii.gz")
+            stacks.append(_stack_row(f"{entities}_{suffix}", te, "used", ""))
+            slices += _slices(f"{entities}_{suffix}", te, mask)
         stacks.append(_stack_row(f"{name}_acq-sag_T2w", "n/a", "set-aside", set_aside_reason))
         start = f"{anat}/{name}_rec-inr"
         write_rows(stacks, Path(f"{start}_desc-stacks_stats.tsv"))

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
+from matplotlib import colormaps
+from matplotlib.image import imread
 
 from bids_app.report.build import build_report
+from bids_app.report.derivatives import find_sessions, short_label, stack_motions, stack_pictures
 
 EVIL = "<script>document.title='owned'</script>"
 SECTIONS = ["summary", "inputs", "masks", "reconstruction", "t2", "motion", "methods", "errors", "about"]
@@ -71,7 +78,44 @@ def test_a_whole_session_is_told_in_words_and_figures(make_session) -> None:
     assert "arXiv 2508.10680" in page.sections["methods"]
     assert "log R2" in page.sections["methods"]  # the model that was used
     assert "1 … 0.025641 (39 values)" in page.sections["about"]
-    assert len(list((out_dir / "sub-01" / "figures").iterdir())) == 7
+    assert len(list((out_dir / "sub-01" / "figures").iterdir())) == 8  # seven figures and the viewer
+
+
+def test_methods_say_how_the_run_denoised_beside_the_options_of_the_reconstruction(make_session) -> None:
+    out_dir = make_session(facts={"options": {"resolution_mm": 0.8, "seed": 7}})
+    log = out_dir / "sub-01" / "log" / "run1"
+    log.mkdir(parents=True)
+    (log / "fetalt2prep.toml").write_text('denoise = "nlm"\n[recon]\nseed = 7\n')
+    said = build(out_dir).sections["methods"]
+    assert "denoised with non-local means [4]" in said
+    assert "sampled at 0.8 mm. The random seed was 7." in said
+
+
+def test_the_standard_error_states_its_range_and_what_lies_above(make_session) -> None:
+    out_dir = make_session()
+    path = out_dir / "sub-01" / "anat" / "sub-01_rec-inr_desc-uncertainty_T2map.nii.gz"
+    image = nib.load(path)
+    stderr_s = image.get_fdata()
+    brain = np.isfinite(stderr_s)
+    assert "Standard error of T2 from noise alone" in build(out_dir).sections["t2"]
+    assert "0 to 10 ms (0 % of the brain voxels above)" in build(out_dir).sections["t2"]  # 4 % of 250 ms
+    i, j, _ = np.indices(brain.shape)
+    stderr_s[brain & (i == 3) & (j < 8)] = 2.0
+    share = 100 * np.mean(stderr_s[brain] == 2.0)
+    assert 0 < share < 5
+    nib.save(nib.Nifti1Image(stderr_s.astype(np.float32), image.affine), path)
+    page = build(out_dir)
+    assert f"0 to 10 ms ({share:.0f} % of the brain voxels above)" in page.sections["t2"]
+    assert "turquoise: above it" in page.sections["t2"]
+    assert "exceeds T2 itself" not in page.sections["summary"]
+
+
+def test_a_standard_error_beyond_t2_itself_is_pointed_out(make_session) -> None:
+    out_dir = make_session()
+    path = out_dir / "sub-01" / "anat" / "sub-01_rec-inr_desc-uncertainty_T2map.nii.gz"
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image((50 * image.get_fdata()).astype(np.float32), image.affine), path)  # 200 % of T2
+    assert "exceeds T2 itself in 100 % of the brain voxels" in build(out_dir).sections["summary"]
 
 
 def test_every_picture_exists_has_words_and_lies_beside_the_page(make_session) -> None:
@@ -99,6 +143,30 @@ def test_nothing_is_loaded_from_a_network_and_nothing_runs(make_session) -> None
     for drawing in (out_dir / "sub-01" / "figures").glob("*.svg"):
         assert "<script" not in drawing.read_text()
         assert not re.findall(r"href=\"(?!#|data:image/png)", drawing.read_text())
+
+
+def test_the_viewer_shows_t2_in_ms_on_the_range_of_the_map_and_loads_nothing(make_session) -> None:
+    out_dir = make_session()
+    (link,) = [a["href"] or "" for a in build(out_dir).all("a") if "viewer" in (a["href"] or "")]
+    text = (out_dir / link).read_text(encoding="utf-8")
+    assert '"colorMap": {"img": "colorMap-' in text
+    assert '"min": 0.0, "max": 600.0' in text
+    assert '"title": "T2 (ms)"' in text
+    assert '"radiological": true' in text
+    assert "default-src 'none'; img-src data:" in text
+    assert not re.findall(r"https?://|<link\s|@import|url\(", text)
+    # The overlay: every voxel with a T2 has the colour of 250 ms on that range.
+    picture = base64.b64decode(re.findall(r'id="overlayImg-.*?base64,([^"]+)"', text, re.DOTALL)[0])
+    pixels = imread(BytesIO(picture)).reshape(-1, 4)
+    coloured = np.isclose(pixels, colormaps["viridis"](250 / 600), atol=0.01).all(axis=1)
+    t2_s = nib.load(out_dir / "sub-01" / "anat" / "sub-01_rec-inr_T2map.nii.gz").get_fdata()
+    assert coloured.sum() == np.isfinite(t2_s).sum()
+
+
+def test_no_viewer_without_a_t2_map(make_session) -> None:
+    out_dir = make_session(te_s=(0.12, 0.12), fit_t2=False)
+    assert not [a for a in build(out_dir).all("a") if "viewer" in (a["href"] or "")]
+    assert not list((out_dir / "sub-01" / "figures").glob("*.html"))
 
 
 def test_tables_and_wide_pictures_are_reached_with_the_keyboard(make_session) -> None:
@@ -175,6 +243,30 @@ def test_one_echo_time_explains_why_there_is_no_t2_map(make_session) -> None:
 def test_two_echo_times_are_pointed_out(make_session) -> None:
     page = build(make_session(te_s=(0.1, 0.3)))
     assert "Two echo times: the decay curve" in page.sections["summary"]
+
+
+def test_mese_stacks_are_shown_beside_t2w_stacks_of_the_same_entities(make_session) -> None:
+    out_dir = make_session(suffixes=("T2w", "MESE"))
+    (session,) = find_sessions(out_dir, "01")
+    pictures = {picture.label: float(picture.pixels.max()) for picture in stack_pictures(session)}
+    assert pictures == {
+        f"acq-ax run-{n}{end}": level for n in (1, 2, 3) for end, level in (("", 200.0), (" MESE", 100.0))
+    }
+    assert len({motion.label for motion in stack_motions(session)}) == 6
+    page = build(out_dir)
+    assert "acq-ax run-2 MESE at 200 ms" in next(a["alt"] for a in page.all("img") if "stacks" in (a["src"] or ""))
+
+
+@pytest.mark.parametrize(
+    ("stack", "label"),
+    [
+        ("sub-01_ses-2_acq-ax_run-1_T2w", "acq-ax run-1"),
+        ("sub-01_echo-2_MESE.nii.gz", "echo-2 MESE"),
+        ("sub-01_T2w", "T2w"),
+    ],
+)
+def test_short_labels(stack: str, label: str) -> None:
+    assert short_label(stack) == label
 
 
 def test_two_sessions_are_told_apart_and_in_order(make_session) -> None:

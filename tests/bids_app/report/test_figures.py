@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from bids_app.report.figures_motion import (
@@ -16,8 +17,15 @@ from bids_app.report.figures_motion import (
 )
 from bids_app.report.figures_recon import figure_recon, shared_window
 from bids_app.report.figures_stacks import StackPicture, figure_stacks
-from bids_app.report.figures_t2 import MapPicture, figure_histogram, figure_maps, round_up, t2_range_ms
-from bids_app.report.ink import BAD, INK, save_svg
+from bids_app.report.figures_t2 import (
+    MapPicture,
+    doubt_range,
+    figure_histogram,
+    figure_maps,
+    round_up,
+    t2_range_ms,
+)
+from bids_app.report.ink import ABOVE, BAD, INK, save_svg
 from bids_app.report.pictures import cut
 
 
@@ -147,6 +155,44 @@ def test_t2_range_by_field(field_t: float | None, high: float) -> None:
 @pytest.mark.parametrize(("value", "end"), [(0.7, 1.0), (20.0, 20.0), (21.0, 50.0), (0.0, 1.0), (np.nan, 1.0)])
 def test_ends_of_colour_bars_are_round(value: float, end: float) -> None:
     assert round_up(value) == pytest.approx(end)
+
+
+def brain_with_fluid() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mask, T2 (ms) and its standard error (ms): tissue with an error of 10 to 40, and 40 % fluid with 90 000."""
+    mask = np.zeros((12, 12, 12), bool)
+    mask[1:11, 1:11, 1:11] = True
+    fluid = mask & (np.indices(mask.shape)[2] >= 7)
+    t2_ms = np.where(mask, np.where(fluid, 1900.0, 250.0), np.nan).astype(np.float32)
+    steps = np.linspace(10, 40, 12)[:, None, None]
+    return mask, t2_ms, np.where(mask, np.where(fluid, 9e4, steps), np.nan).astype(np.float32)
+
+
+def test_fluid_has_no_say_in_the_range_of_the_standard_error() -> None:
+    mask, t2_ms, stderr_ms = brain_with_fluid()
+    assert doubt_range(stderr_ms, t2_ms, 600.0) == 50.0  # the 95th percentile of tissue lies between 20 and 50
+    assert doubt_range(stderr_ms, np.where(mask, 1900, np.nan), 600.0) == 1e5  # fluid only
+    assert doubt_range(np.full_like(stderr_ms, np.nan), t2_ms, 600.0) == 1.0
+    stderr_ms[5, 5, 5] = np.nan
+    assert doubt_range(stderr_ms, t2_ms, 600.0) == 50.0
+
+
+def test_values_above_the_bar_have_a_colour_of_their_own_and_the_label_fits_the_sheet() -> None:
+    mask, _, stderr_ms = brain_with_fluid()
+    for high in (50.0, 1e5):
+        shown = MapPicture(values=stderr_ms, label="standard error (ms)", high=high, above=ABOVE)
+        figure = figure_maps([shown], mask, (1.0, 1.0, 1.0))
+        image = next(axes for axes in figure.axes if len(axes.images) == 2).images[1]
+        assert image.get_clim() == (0.0, high)
+        assert to_hex(image.get_cmap().get_over()) == ABOVE
+        assert to_hex(image.to_rgba(1.1 * high)) == ABOVE
+        assert to_hex(image.to_rgba(0.99 * high)) != ABOVE
+        (bar,) = [axes for axes in figure.axes if axes.get_ylabel()]
+        assert bar.get_ylabel() == "standard error (ms)"
+        figure.draw_without_rendering()
+        box = bar.yaxis.label.get_window_extent()
+        assert box.x1 <= figure.bbox.x1
+        labels = [text.get_window_extent() for text in bar.get_yticklabels()]
+        assert max(label.x1 for label in labels) <= box.x0
 
 
 def test_histogram_is_in_ms_and_per_cent_and_names_what_lies_beyond() -> None:
