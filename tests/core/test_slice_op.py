@@ -155,11 +155,6 @@ def test_jacobian_is_the_derivative_of_the_prediction(build, draw_poses):
         assert float((slope - jacobian[:, parameter]).norm() / slope.norm()) < 0.05
 
 
-def dense(operator: SliceOperator, n_pixels: int) -> torch.Tensor:
-    """The matrix, row by row, by its adjoint, (pixel, column)."""
-    return torch.stack([operator.adjoint(row).flatten() for row in torch.eye(n_pixels)])
-
-
 @pytest.fixture(scope="module")
 def oblique():
     """Pixels of one oblique slice through the phantom, its pose, PSF widths."""

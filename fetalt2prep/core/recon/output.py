@@ -58,12 +58,12 @@ def collect(
 
 
 def echo_stderr(scene: Scene) -> Tensor:
-    """Standard error of every echo at every grid point, (echo, x, y, z), session scale; infinite where no slice reaches.
+    """Standard error of every echo at every grid point, (echo, x, y, z), session scale; infinite where none reaches.
 
     From the data term alone, for a change that a point shares with the neighbours that the same pixels see,
-    ``sigma / sqrt(sum_p w_p c_p^2 B_pv)`` with B the response of the slices, whose rows sum to one. A point by itself is
-    hardly seen at all: what it does, its neighbours can undo, and the smoothness does not let them. What the smoothness
-    adds is left out, so that the error is rather too large.
+    ``sigma / sqrt(sum_p w_p c_p^2 B_pv)`` with B the response of the slices, whose rows sum to one. A point by itself
+    is hardly seen at all: what it does, its neighbours can undo, and the smoothness does not let them. What the
+    smoothness adds is left out, so that the error is rather too large.
     """
     information = blur(scene.operator.adjoint(scene.weight * scene.gain.square()), scene.blur_voxels) / scene.sigma**2
     return information.clamp(min=1e-12).rsqrt()

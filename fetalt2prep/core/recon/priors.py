@@ -14,6 +14,7 @@ RATE_WEIGHT = 0.005  # units of chi-square per point of a 0.8 mm lattice
 DENSITY_WEIGHT = 0.02  # same units
 RATE_EDGE_WEIGHT = 0.17  # units of chi-square per mm^2 of surface between signals whose decays differ by a factor of e
 BRIGHT = 0.6  # of the typical first echo: tissue, and not bone
+FLUID_RATE = 1.2  # 1/s; slower decays are fluid, which is denser than tissue
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,11 @@ class TypicalDecay:
     first_signal: float  # at the first echo time, session scale
 
     def seen_in(self, log_signal: Tensor, te_s: Tensor) -> TypicalDecay:
-        """The same with the median log S0 of the points that are bright at the first echo time, if any is."""
-        bright = torch.exp(log_signal[0]) > BRIGHT * self.first_signal
-        if not bool(bright.any()):
+        """The same with the median log S0 of the points that are tissue by now, if any is."""
+        tissue = brightness(log_signal, self) * _solid(log_signal, te_s) > 0.25
+        if not bool(tissue.any()):
             return self
-        return replace(self, log_s0=float(_log_s0(log_signal, te_s)[bright].median()))
+        return replace(self, log_s0=float(_log_s0(log_signal, te_s)[tissue].median()))
 
 
 def prior_cost(log_signal: Tensor, te_s: Tensor, typical: TypicalDecay, lattice: Lattice) -> Tensor:
@@ -55,10 +56,11 @@ def density_prior(log_signal: Tensor, te_s: Tensor, typical: TypicalDecay) -> Te
     Water content lies between 0.7 and 1.0 over grey matter, white matter and fluid (Whittall 1997, Magn Reson Med
     37:34), T2 between 0.1 and 2 s. So thin tissue that the slices mix with its neighbours gets the T2 that goes with a
     usual S0, instead of any pair of S0 and T2 with the same mean signal. ``b`` is :func:`brightness`, for nothing is
-    known of the density of bone and its partial volumes.
+    known of the density of bone and its partial volumes; and it fades in fluid, which is denser than tissue and bright
+    enough to need no prior.
     """
-    bright = brightness(log_signal, typical)
-    return (bright * ((_log_s0(log_signal, te_s) - typical.log_s0) / 0.3).square()).sum()
+    share = brightness(log_signal, typical) * _solid(log_signal, te_s)
+    return (share * ((_log_s0(log_signal, te_s) - typical.log_s0) / 0.3).square()).sum()
 
 
 def rate_edges(log_signal: Tensor, te_s: Tensor, typical: TypicalDecay, lattice: Lattice) -> Tensor:
@@ -75,6 +77,12 @@ def brightness(log_signal: Tensor, typical: TypicalDecay) -> Tensor:
     """1 where there is tissue, fading to 0 where the first echo is below 0.6 of the typical one, (n,); no gradient."""
     signal = torch.exp(log_signal[0]).detach() / (BRIGHT * typical.first_signal)
     return signal**4 / (1.0 + signal**4)
+
+
+def _solid(log_signal: Tensor, te_s: Tensor) -> Tensor:
+    """1 in tissue, fading to 0 where the decay is as slow as fluid's, (n,); no gradient."""
+    rate = (decay_rate(log_signal, te_s).detach().clamp(min=0.0) / FLUID_RATE) ** 4
+    return rate / (1.0 + rate)
 
 
 def _log_s0(log_signal: Tensor, te_s: Tensor) -> Tensor:
