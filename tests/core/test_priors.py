@@ -18,7 +18,8 @@ def test_density_prior_by_hand_and_only_where_it_is_bright():
     log_s0 = torch.tensor([0.5, 0.8, -7.0])
     log_signal = log_s0 - te_s[:, None] * torch.tensor([2.0, 2.0, 2.0])
     bright = (torch.exp(log_signal[0]) / (0.6 * 0.4)) ** 4
-    expected = bright / (1 + bright) * torch.tensor([0.0, 1.0, 625.0])
+    solid = (2.0 / 1.2) ** 4
+    expected = bright / (1 + bright) * solid / (1 + solid) * torch.tensor([0.0, 1.0, 625.0])
     assert float(density_prior(log_signal, te_s, TYPICAL)) == pytest.approx(float(expected.sum()), rel=1e-4)
     assert float(expected[2]) < 1e-6  # bone may have any density
 
@@ -30,6 +31,18 @@ def test_density_prior_moves_signal_between_s0_and_t2():
     density_prior(log_signal, te_s, TYPICAL).backward()
     step = log_signal.detach() - 0.01 * log_signal.grad
     assert float(decay_rate(step, te_s)) < 6.0
+
+
+def test_fluid_may_be_denser_than_tissue():
+    """Cerebrospinal fluid, 25 % denser: neither drawn to the density of tissue nor counted in its median."""
+    te_s = torch.tensor([0.1, 0.2])
+    rate = torch.tensor([4.0, 4.0, 0.5, 0.5, 0.5])
+    log_s0 = torch.tensor([0.45, 0.55, 0.73, 0.73, 0.73])
+    log_signal = log_s0 - te_s[:, None] * rate
+    fluid = log_signal[:, 2:]
+    as_tissue = (0.73 - te_s[:, None] * rate[:1]).expand(2, 3)
+    assert float(density_prior(fluid, te_s, TYPICAL)) < 0.05 * float(density_prior(as_tissue, te_s, TYPICAL))
+    assert TYPICAL.seen_in(log_signal, te_s).log_s0 < 0.6
 
 
 def test_median_log_s0_leaves_the_dark_out():

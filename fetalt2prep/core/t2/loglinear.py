@@ -43,8 +43,8 @@ def fit_loglinear(
 
     Notes
     -----
-    Weighted least squares in closed form; weights S^2 undo what the logarithm does to the noise
-    (doi:10.1002/mrm.1910310113 gives the argument for least squares on magnitude decays).
+    Weighted least squares in closed form; weights S^2 undo what the logarithm does to the noise, for the standard
+    deviation of log S is that of S over S.
     """
     te = te_s.to(torch.float64)
     if torch.unique(te).numel() < 2:
