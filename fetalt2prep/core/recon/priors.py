@@ -53,11 +53,11 @@ def rate_prior(log_signal: Tensor, te_s: Tensor, typical: TypicalDecay) -> Tenso
 def density_prior(log_signal: Tensor, te_s: Tensor, typical: TypicalDecay) -> Tensor:
     """``sum over points of b (log S0 - typical)^2 / 0.3^2``: brain tissues differ in T2 by far more than in density.
 
-    Water content lies between 0.65 and 1.0 over white matter, grey matter and fluid of adults (Whittall 1997, Magn Reson
-    Med 37:34, and those after it), T2 between 0.1 and 2 s. So thin tissue that the slices mix with its neighbours gets the T2 that goes with a
-    usual S0, instead of any pair of S0 and T2 with the same mean signal. ``b`` is :func:`brightness`, for nothing is
-    known of the density of bone and its partial volumes; and it fades in fluid, which is denser than tissue and bright
-    enough to need no prior.
+    Water content lies between 0.65 and 1.0 over white matter, grey matter and fluid of adults (Whittall 1997, Magn
+    Reson Med 37:34, and those after it), T2 between 0.1 and 2 s. So thin tissue that the slices mix with its neighbours
+    gets the T2 that goes with a usual S0, instead of any pair of S0 and T2 with the same mean signal. ``b`` is
+    :func:`brightness`, for nothing is known of the density of bone and its partial volumes; and it fades in fluid,
+    which is denser than tissue and bright enough to need no prior.
     """
     share = brightness(log_signal, typical) * _solid(log_signal, te_s)
     return (share * ((_log_s0(log_signal, te_s) - typical.log_s0) / 0.3).square()).sum()
