@@ -19,6 +19,7 @@ from fetalt2prep.sim.anatomy import Anatomy
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 SKULL_MM, SCALP_MM = 1.8, 2.6
+MAX_VOXELS = 2e8  # of a grid: beyond it memory runs out before anything else says so
 
 
 class Label(IntEnum):
@@ -53,12 +54,24 @@ class HeadGrid:
     @classmethod
     def around(cls, anatomy: Anatomy, spacing_mm: float, multiple: int = 1) -> HeadGrid:
         """Smallest grid that holds the whole head with an empty rim, its shape a multiple of ``multiple``."""
-        if spacing_mm <= 0:
-            raise ValueError(f"grid spacing is {spacing_mm} mm; it must be positive.")
         semi = np.asarray(anatomy.semi_axes_mm)
         rim = anatomy.csf_mm + SKULL_MM + SCALP_MM + 3.0 * spacing_mm
         low, high = -semi * (1.0, 1.05, 1.75) - rim, semi * (1.0, 1.22, 1.0) + rim
+        return cls.holding(low, high, spacing_mm, multiple)
+
+    @classmethod
+    def holding(
+        cls, low: NDArray[np.float64], high: NDArray[np.float64], spacing_mm: float, multiple: int = 1
+    ) -> HeadGrid:
+        """Smallest grid that holds a box, (3,) mm each, around its middle, its shape a multiple of ``multiple``."""
+        if spacing_mm <= 0:
+            raise ValueError(f"grid spacing is {spacing_mm} mm; it must be positive.")
         cells = np.ceil((high - low) / (spacing_mm * multiple)).astype(int) * multiple
+        if cells.astype(float).prod() > MAX_VOXELS:
+            raise ValueError(
+                f"a grid of {spacing_mm:g} mm over {np.round(high - low)} mm has {cells.astype(float).prod():.1e} "
+                f"voxels; the limit is {MAX_VOXELS:.0e}. Take a larger truth_mm."
+            )
         origin = (low + high) / 2 - (cells - 1) * spacing_mm / 2
         nx, ny, nz = (int(n) for n in cells)
         return cls((float(origin[0]), float(origin[1]), float(origin[2])), spacing_mm, (nx, ny, nz))

@@ -1,4 +1,4 @@
-"""T2 and M0 of every tissue, with smooth variation and texture inside each."""
+"""T1, T2 and M0 of every tissue, with smooth variation and texture inside each."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from fetalt2prep.sim.phantom import HeadGrid, Label
 
 Floats = NDArray[np.float32]
 SPLINE_VARIANCE = 151.0 / 315.0  # mean over position of the sum of squared cubic B-splines
+LIVES = ("fetal", "adult")  # whose tissue: the column ``life`` of tissue.tsv
+TABLE_AGE_WEEKS = 30.0  # gestational age that the fetal rows of tissue.tsv are for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,7 @@ class Tissue:
 
     name: str
     label: Label
+    t1_s: float
     t2_s: float
     m0: float  # fluid is 1
     t2_spread: float
@@ -28,20 +31,32 @@ class Tissue:
     source: str
 
 
-def read_tissues(field_t: float) -> dict[Label, Tissue]:
-    """Tissues at a field strength in tesla, by label."""
+def read_tissues(field_t: float, life: str = "fetal", age_weeks: float = TABLE_AGE_WEEKS) -> dict[Label, Tissue]:
+    """Tissues at a field strength in tesla, by label.
+
+    ``age_weeks``: gestational age; T1 and T2 of fetal brain tissue fall linearly with it, and M0 a little, by the
+    share per week that the table gives. Adult rows have no such share.
+    """
+    if life not in LIVES:
+        raise ValueError(f"life is {life!r}; tissue.tsv knows {', '.join(LIVES)}.")
+    if not 18.0 <= age_weeks <= 42.0:
+        raise ValueError(f"gestational age is {age_weeks} weeks; tissue.tsv holds for 18 to 42 weeks.")
     text = resources.files("fetalt2prep.sim").joinpath("tissue.tsv").read_text("utf-8")
-    rows = list(csv.DictReader(text.splitlines(), delimiter="\t"))
+    rows = [row for row in csv.DictReader(text.splitlines(), delimiter="\t") if row["life"] == life]
     known = sorted({float(row["field_t"]) for row in rows})
     if field_t not in known:
         raise ValueError(f"field strength is {field_t} T; tissue.tsv knows {', '.join(f'{f:g}' for f in known)} T.")
-    numbers = ("t2_s", "m0", "t2_spread", "m0_spread")
+    weeks = age_weeks - TABLE_AGE_WEEKS
     return {
         Label(int(row["label"])): Tissue(
             name=row["tissue"],
             label=Label(int(row["label"])),
+            t1_s=float(row["t1_s"]) * (1.0 + weeks * float(row["relaxation_per_week"])),
+            t2_s=float(row["t2_s"]) * (1.0 + weeks * float(row["relaxation_per_week"])),
+            m0=float(row["m0"]) * (1.0 + weeks * float(row["m0_per_week"])),
+            t2_spread=float(row["t2_spread"]),
+            m0_spread=float(row["m0_spread"]),
             source=row["source"],
-            **{key: float(row[key]) for key in numbers},
         )
         for row in rows
         if float(row["field_t"]) == field_t
