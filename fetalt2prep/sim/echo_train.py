@@ -133,8 +133,8 @@ class TrainBasis:
         low, high = self.log_t2[tissue].T
         row = _between((np.log(t2_s) - low) / (high - low), self.weights.shape[1])
         n_b1 = len(self.b1)
-        share = np.zeros(len(t2_s)) if b1 is None or n_b1 == 1 else (b1 - self.b1[0]) / (self.b1[-1] - self.b1[0])
-        column = _between(share, n_b1)
+        field = np.ones_like(t2_s) if b1 is None else b1
+        column = _between((field - self.b1[0]) / max(self.b1[-1] - self.b1[0], 1e-6), n_b1)
         total = np.zeros((len(self.functions), len(t2_s)), np.float32)
         for i, weight_i in row:
             for j, weight_j in column:

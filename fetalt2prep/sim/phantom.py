@@ -110,7 +110,7 @@ def head_labels(anatomy: Anatomy, grid: HeadGrid) -> NDArray[np.uint8]:
     cerebellum &= ~_ellipsoid(u, v, w, (0, -0.91, -0.70), (0.05, 0.14, 0.4))  # notch between its hemispheres
     cerebrum = _cerebrum(anatomy, x, y, z) & ~_ellipsoid(u, v, w, (0, -0.52, -0.70), (0.70, 0.41, 0.39))
     inside = skull > 0.6
-    _paint_cerebrum(labels, anatomy, grid, cerebrum & inside)
+    _paint_cerebrum(labels, anatomy, grid, _without_islands(cerebrum & inside))
     labels[cerebellum & inside] = Label.CEREBELLUM
     labels[stem & (skull > 0)] = Label.BRAINSTEM
     labels[_ellipsoid(u, v, w, (0, -0.285, -0.70), (0.10, 0.045, 0.13))] = Label.VENTRICLES  # fourth
@@ -120,6 +120,16 @@ def head_labels(anatomy: Anatomy, grid: HeadGrid) -> NDArray[np.uint8]:
 def brain_mask(labels: NDArray[np.uint8]) -> Bools:
     """Brain with the fluid around it, as a person would outline it."""
     return np.asarray((labels >= 1) & (labels <= LAST_BRAIN_LABEL))
+
+
+def _without_islands(mask: Bools) -> Bools:
+    """The mask without pieces below 1 % of it: crumbs that deep folds cut off."""
+    pieces, n_pieces = ndimage.label(mask)
+    if n_pieces < 2:
+        return mask
+    size = np.bincount(pieces.ravel())
+    size[0] = 0
+    return np.asarray((size > 0.01 * size.sum())[pieces])
 
 
 def _ellipsoid(

@@ -55,6 +55,18 @@ def test_cortex_is_one_to_three_millimetres_thick() -> None:
     assert np.quantile(to_fluid, 0.98) <= anatomy.cortex_mm + 0.75
 
 
+@pytest.mark.parametrize("age", [21.0, 39.0])
+def test_cerebrum_is_in_one_piece(age: float) -> None:
+    anatomy = draw_anatomy(np.random.default_rng(2), age)
+    labels = head_labels(anatomy, HeadGrid.around(anatomy, 1.0))
+    assert ndimage.label(np.isin(labels, (1, 2, 3, 5, 6, 7)))[1] == 1
+
+
+def test_a_grid_that_would_not_fit_into_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="Take a larger truth_mm"):
+        HeadGrid.around(draw_anatomy(np.random.default_rng(0), 30.0), 0.05)
+
+
 def test_white_matter_is_inside_the_cortex(labels: np.ndarray) -> None:
     """Outside the midline and the base, white matter never meets the fluid around the brain."""
     white = labels == Label.WHITE_MATTER
