@@ -94,6 +94,7 @@ def simulate_case(options: CaseOptions, seed: int, on_step: OnStep | None = None
             "head_to_scanner": head_to_scanner.tolist(),
             "noise_sd": taken.noise_sd,
             "anatomy": subject.record,
+            "tissues": {tissue.name: asdict(tissue) | {"label": int(k)} for k, tissue in scene.tissues.items()},
             "motion": motion,
             "echoes": taken.scans,
             "coil": _jsonable(scene.coil),

@@ -121,3 +121,10 @@ def test_impossible_trains_are_refused() -> None:
         echo_train(tensor(1.0), tensor(0.1), 0.005, torch.empty(0))
     with pytest.raises(ValueError, match="echo spacing is 0"):
         echo_train(tensor(1.0), tensor(0.1), 0.0, constant(3, 180.0))
+
+
+def test_an_accelerator_gives_the_same_train(device: str) -> None:
+    t1_s, t2_s, angles = tensor(2.0, 3.0), tensor(0.2, 0.3), refocusing_train(80, math.radians(150))
+    here = echo_train(t1_s, t2_s, 0.005, angles)
+    there = echo_train(t1_s.to(device), t2_s.to(device), 0.005, angles)
+    assert torch.allclose(there.cpu(), here, rtol=1e-10)

@@ -10,7 +10,6 @@ import pytest
 from scipy import ndimage
 
 from fetalt2prep.sim import Case, CaseOptions, simulate_case
-from fetalt2prep.sim.options import PRESETS
 from fetalt2prep.sim.phantom import Label
 
 
@@ -105,11 +104,6 @@ def test_masks_hold_the_brain_and_little_else(small_case: Case) -> None:
     for stack in small_case.stacks:
         seen_ml = stack.mask.sum() * float(np.prod(stack.spacing_mm)) / 1000
         assert seen_ml == pytest.approx(brain_ml, rel=0.12), stack.name
-
-
-def test_presets_make_options() -> None:
-    assert {"demo", "fetal-0.55T-32w", "fetal-1.5T-30w", "adult-0.55T"} == set(PRESETS)
-    assert all(isinstance(preset(), CaseOptions) for preset in PRESETS.values())
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,14 @@ def test_an_echo_train_changes_the_signal_and_no_draw(small_case: Case, small_op
     assert all(echo["spacing_s"] * echo["centre_echo"] == pytest.approx(echo["te_s"]) for echo in echoes)
 
 
+def test_the_tissue_values_of_the_case_are_recorded(small_options: CaseOptions) -> None:
+    options = replace(small_options, planes=("ax",), te_s=(0.3,), age_dependent_tissue=True)
+    tissues = simulate_case(options, 1).record["tissues"]
+    assert isinstance(tissues, dict)
+    assert tissues["white_matter"]["t2_s"] == pytest.approx(0.339 * (1 + 5 * 0.008))  # 25 weeks, 5 before the table
+    assert tissues["white_matter"]["m0"] == pytest.approx(0.90 * 1.01 * options.units_per_m0)
+
+
 def test_stacks_of_a_train_show_the_bias_of_their_truth(small_options: CaseOptions) -> None:
     """Not the truth alone: the T2 of acquired pixels that hold brain tissue is longer too, by as much."""
     clean = replace(small_options, motion="none", void_probability=0.0, gain_sd=0.0, snr=math.inf, planes=("ax",))

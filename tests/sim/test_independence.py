@@ -10,14 +10,12 @@ import numpy as np
 import fetalt2prep.sim
 from fetalt2prep.sim.acquisition import OVERSAMPLING
 from fetalt2prep.sim.kspace import truncate_kspace
-from fetalt2prep.sim.options import PRESETS, CaseOptions
+from fetalt2prep.sim.options import CaseOptions
 from fetalt2prep.sim.profile import profile_points, slice_profile
 
 
-def test_no_preset_takes_the_gaussian_profile() -> None:
-    """``gaussian`` is a choice that nobody gets unasked."""
+def test_the_gaussian_profile_is_a_choice_that_nobody_gets_unasked() -> None:
     assert CaseOptions().slice_profile == "tapered"
-    assert {preset().slice_profile for preset in PRESETS.values()} == {"tapered"}
 
 
 def test_the_default_profile_is_far_from_a_gaussian_of_its_width() -> None:
