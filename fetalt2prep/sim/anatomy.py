@@ -20,7 +20,7 @@ class Anatomy:
     sulcal_depth_mm: float
     cortex_mm: float  # thickness of the cortical plate
     csf_mm: float  # extra-axial fluid over the gyri
-    ventricle_scale: float  # 1: atrium of about 7 mm in a brain of 80 mm
+    ventricle_scale: float  # 1: atrium 13 mm wide in a brain of 80 mm, which is wider than normal
     waves: NDArray[np.float64]  # (wave, 3) wave vectors of the folds on the unit sphere, rad
     phases: NDArray[np.float64]  # (wave, 2) phase on the left and on the right, rad
 
