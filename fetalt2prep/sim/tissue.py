@@ -110,10 +110,20 @@ def tissue_maps(
     missing = sorted(set(np.unique(labels).tolist()) - {int(label) for label in tissues} - {0})
     if missing:
         raise ValueError(f"labels {missing} have no tissue; tissue.tsv knows {sorted(int(t) for t in tissues)}.")
-    variation = 0.9 * texture.t2_smooth.on(grid) + 0.45 * texture.t2_fine.on(grid)
-    t2_s = table[0][labels] * np.exp(table[2][labels] * np.clip(variation, -2.5, 2.5))
-    m0 = table[1][labels] * np.exp(table[3][labels] * np.clip(texture.m0_smooth.on(grid), -2.5, 2.5))
-    return t2_s.astype(np.float32), m0.astype(np.float32)
+    variation = 0.9 * texture.t2_smooth.on(grid)
+    variation += 0.45 * texture.t2_fine.on(grid)
+    return _varied(table[0], table[2], labels, variation), _varied(
+        table[1], table[3], labels, texture.m0_smooth.on(grid)
+    )
+
+
+def _varied(value: Floats, spread: Floats, labels: NDArray[np.uint8], variation: Floats) -> Floats:
+    """``value * exp(spread * variation)`` by label, the variation within 2.5; in place, for these are large."""
+    np.clip(variation, -2.5, 2.5, out=variation)
+    variation *= spread[labels]
+    np.exp(variation, out=variation)
+    variation *= value[labels]
+    return np.asarray(variation, np.float32)
 
 
 def _draw_field(rng: np.random.Generator, grid: HeadGrid, spacing_mm: float) -> SplineField:

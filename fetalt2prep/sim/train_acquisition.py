@@ -93,17 +93,31 @@ def acquire_train_stack(
         layers = sampler.layers(slice_idx, effects.world_to_rest[row])
         share = np.array([weight for weight, _, _ in layers], np.float32)
         index = np.stack([place for _, place, _ in layers], 1)
-        inside = _interpolate(head.inside, index)
-        fine = np.stack([np.tensordot(share, _interpolate(volume, index), 1) for volume in head.weights])
+        rows, columns = _window(index, head.inside.shape)
+        index = index[:, :, rows, columns]
+        fine = np.zeros((len(head.weights), *sampler.shape), np.float32)
+        for k, volume in enumerate(head.weights):
+            fine[k, rows, columns] = np.tensordot(share, _interpolate(volume, index), 1)
         if background is not None:
+            outside = np.ones((len(layers), *sampler.shape), np.float32)
+            outside[:, rows, columns] -= _interpolate(head.inside, index)
             for k, (weight, _, world) in enumerate(layers):
-                if inside[k].min() < 1.0:
-                    fine += np.float32(weight) * (1.0 - inside[k]) * background(world)
+                fine += np.float32(weight) * outside[k] * background(world)
         if coil is not None:
             fine *= coil.at(sampler.world(slice_idx))
         fine *= void_factor(effects.voids, row, x_mm, y_mm) * np.float32(effects.gains[row])
         pixels[..., slice_idx] = truncate_kspace(fine, plan.shape[:2], acquired=plan.acquired, line_weights=lines)
     return pixels
+
+
+def _window(index: Doubles, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Smallest window of a slice's samples, index (3, layer, x, y), that holds all that lie on a grid of some shape."""
+    last = np.array(shape, np.float64).reshape(3, 1, 1, 1)
+    on_grid = ((index > -1.0) & (index < last)).all(0).any(0)
+    rows, columns = np.flatnonzero(on_grid.any(1)), np.flatnonzero(on_grid.any(0))
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _interpolate(volume: Floats, index: Doubles) -> Floats:
