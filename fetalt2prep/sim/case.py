@@ -180,6 +180,7 @@ def _acquire(
                     thickness_mm=plan.thickness_mm,
                     slice_times_s=plan.slice_times_s,
                 )
+        del scan  # before the next is made: it holds the head's signal
     return _Taken([stacks[k] for k in range(len(plans))], np.stack(echoes), noise_sd, scans)
 
 
