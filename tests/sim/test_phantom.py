@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from fetalt2prep.sim.anatomy import Anatomy, cerebrum_length_mm, draw_anatomy, fold_depth_mm
-from fetalt2prep.sim.phantom import HeadGrid, Label, brain_mask, head_labels
+from fetalt2prep.sim.phantom import HeadGrid, Label, _depth_mm, brain_mask, head_labels
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +104,9 @@ def test_impossible_heads_are_refused() -> None:
         draw_anatomy(rng, 30.0, 3.0)
     with pytest.raises(ValueError, match="spacing is 0"):
         HeadGrid.around(draw_anatomy(rng, 30.0), 0.0)
+
+
+def test_depth_in_a_box_is_the_depth_in_the_whole_grid() -> None:
+    mask = np.zeros((30, 26, 22), bool)
+    mask[6:25, 3:20, 0:15] = ndimage.gaussian_filter(np.random.default_rng(0).standard_normal((19, 17, 15)), 2) > 0
+    assert np.allclose(_depth_mm(mask, 0.5), ndimage.distance_transform_edt(mask) * 0.5 - 0.25)
