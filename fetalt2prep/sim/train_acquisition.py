@@ -113,8 +113,8 @@ def acquire_train_stack(
 def _window(index: Doubles, shape: tuple[int, ...]) -> tuple[slice, slice]:
     """Smallest window of a slice's samples, index (3, layer, x, y), that holds all that lie on a grid of some shape."""
     last = np.array(shape, np.float64).reshape(3, 1, 1, 1)
-    on_grid = ((index > -1.0) & (index < last)).all(0).any(0)
-    rows, columns = np.flatnonzero(on_grid.any(1)), np.flatnonzero(on_grid.any(0))
+    on_grid: NDArray[np.bool_] = np.any(np.all((index > -1.0) & (index < last), axis=0), axis=0)
+    rows, columns = np.flatnonzero(on_grid.any(axis=1)), np.flatnonzero(on_grid.any(axis=0))
     if not len(rows):
         return slice(0, 0), slice(0, 0)
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
@@ -122,6 +122,8 @@ def _window(index: Doubles, shape: tuple[int, ...]) -> tuple[slice, slice]:
 
 def _interpolate(volume: Floats, index: Doubles) -> Floats:
     """Trilinear values at grid coordinates (3, ...); 0 outside."""
+    if index.size == 0:
+        return np.zeros(index.shape[1:], np.float32)
     last = np.array(volume.shape, np.float64) - 1.0
     unit = np.stack([2.0 * index[k] / last[k] - 1.0 for k in (2, 1, 0)], -1).astype(np.float32)
     values = torch.nn.functional.grid_sample(

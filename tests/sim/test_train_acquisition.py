@@ -97,6 +97,23 @@ def test_acceleration_makes_the_train_shorter_and_the_blur_less() -> None:
     assert errors[1] < 0.7 * errors[0]
 
 
+def test_a_slice_beside_the_head_sees_the_background_alone() -> None:
+    labels, m0, t2_map, affine = block(0.3)
+    basis = basis_of(0.3, EchoTrain())
+    weights = head_weights(
+        labels, m0, t2_map, affine, basis, {Label.WHITE_MATTER: read_tissues(0.55)[Label.WHITE_MATTER]}, None
+    )
+    away = affine.copy()
+    away[2, 3] += 500.0
+    head = TrainHead(weights, (labels > 0).astype(np.float32), away)
+
+    def fluid(points: np.ndarray) -> np.ndarray:
+        return np.array([7.0, 0.0, 0.0]).reshape(3, 1, 1) * np.ones(points.shape[:-1])
+
+    pixels = acquire_train_stack(plan_of(), head, basis, still(), 0, background=fluid)
+    assert np.allclose(pixels, 7.0, rtol=1e-4)
+
+
 def test_gain_is_linear() -> None:
     train = EchoTrain()
     assert np.allclose(scan(0.3, train, still(2.5)), 2.5 * scan(0.3, train), rtol=1e-5, atol=1e-4)
