@@ -22,6 +22,7 @@ class CaseOptions:
 
     gestational_age_weeks: float = 30.0  # age; sets size, folds and cortical thickness
     brain_length_mm: float | None = None  # front to back; None: what the age says
+    ventricle_scale: float = 1.0  # width of the phantom's lateral ventricles; 0.6 is normal, 1 is wide
     life: str = "fetal"  # fetal or adult: whose tissue values, and whose head where no label map is given
     labels_file: str | None = None  # NIfTI label map of the head; needs labels_lut
     labels_lut: str | None = None  # TSV with the columns index and tissue (names as in tissue.tsv, or empty)
@@ -60,13 +61,14 @@ class CaseOptions:
     @classmethod
     def fetal_055t(cls) -> CaseOptions:
         """A 32-week fetus at 0.55 T with moderate motion, single-shot fast spin echo."""
-        return cls(gestational_age_weeks=32.0, age_dependent_tissue=True, echo_train=EchoTrain())
+        return cls(gestational_age_weeks=32.0, ventricle_scale=0.6, age_dependent_tissue=True, echo_train=EchoTrain())
 
     @classmethod
     def fetal_15t(cls) -> CaseOptions:
         """A 30-week fetus at 1.5 T, echo times 220, 500, 690 ms, 0.8 mm pixels, single-shot fast spin echo."""
         return cls(
             gestational_age_weeks=30.0,
+            ventricle_scale=0.6,
             field_t=1.5,
             te_s=(0.220, 0.500, 0.690),
             in_plane_mm=0.8,

@@ -45,7 +45,8 @@ def draw_subject(options: CaseOptions, rng: np.random.Generator) -> Subject:
         return load_label_map(Path(options.labels_file), Path(options.labels_lut), spacing_mm, BINNING)
     if options.life == "adult":
         return load_adult(spacing_mm, BINNING)
-    return draw_phantom(rng, options.gestational_age_weeks, options.brain_length_mm, spacing_mm, BINNING)
+    age_weeks, length_mm = options.gestational_age_weeks, options.brain_length_mm
+    return draw_phantom(rng, age_weeks, length_mm, options.ventricle_scale, (spacing_mm, BINNING))
 
 
 def draw_scene(options: CaseOptions, subject: Subject, head_to_scanner: Doubles, rng: Streams) -> Scene:

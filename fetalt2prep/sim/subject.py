@@ -32,12 +32,12 @@ def draw_phantom(
     rng: np.random.Generator,
     gestational_age_weeks: float,
     brain_length_mm: float | None,
-    spacing_mm: float,
-    multiple: int,
+    ventricle_scale: float,
+    grid_mm: tuple[float, int],
 ) -> Subject:
-    """Draw an analytic fetal head and lay it on a grid whose shape is a multiple of ``multiple``."""
-    anatomy = draw_anatomy(rng, gestational_age_weeks, brain_length_mm)
-    grid = HeadGrid.around(anatomy, spacing_mm, multiple)
+    """Draw an analytic fetal head; ``grid_mm``: spacing of its grid, and a number that divides the grid's shape."""
+    anatomy = draw_anatomy(rng, gestational_age_weeks, brain_length_mm, ventricle_scale)
+    grid = HeadGrid.around(anatomy, *grid_mm)
     semi = np.asarray(anatomy.semi_axes_mm)
     return Subject(
         labels=head_labels(anatomy, grid),

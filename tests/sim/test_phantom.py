@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -96,8 +98,21 @@ def test_left_and_right_nearly_mirror_but_half_turns_do_not(labels: np.ndarray, 
     assert overlap(np.roll(turned, shift.astype(int), (0, 1, 2))) < 0.86
 
 
+def test_ventricles_are_as_wide_as_asked() -> None:
+    """Width of the atrium, the widest part of the lateral ventricle: 13 mm at scale 1 in a brain of 80 mm."""
+    for scale, expected_mm in ((1.0, 13.0), (0.6, 7.8)):
+        anatomy = replace(draw_anatomy(np.random.default_rng(2), 28.0, 80.0), ventricle_scale=scale)
+        grid = HeadGrid.around(anatomy, 0.5)
+        right = head_labels(anatomy, grid)[grid.shape[0] // 2 + 8 :] == Label.VENTRICLES
+        assert right.sum(0).max() * 0.5 == pytest.approx(expected_mm, rel=0.1)
+    once, wider = (draw_anatomy(np.random.default_rng(2), 28.0, 80.0, scale) for scale in (1.0, 1.5))
+    assert wider.ventricle_scale == pytest.approx(1.5 * once.ventricle_scale)
+
+
 def test_impossible_heads_are_refused() -> None:
     rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="ventricle_scale is 5"):
+        draw_anatomy(rng, 30.0, None, 5.0)
     with pytest.raises(ValueError, match="18 to 42 weeks"):
         draw_anatomy(rng, 50.0)
     with pytest.raises(ValueError, match="brain length is 3"):
