@@ -61,14 +61,13 @@ class CaseOptions:
     @classmethod
     def fetal_055t(cls) -> CaseOptions:
         """A 32-week fetus at 0.55 T with moderate motion, single-shot fast spin echo."""
-        return cls(gestational_age_weeks=32.0, ventricle_scale=0.6, age_dependent_tissue=True, echo_train=EchoTrain())
+        return cls(gestational_age_weeks=32.0, age_dependent_tissue=True, echo_train=EchoTrain())
 
     @classmethod
     def fetal_15t(cls) -> CaseOptions:
         """A 30-week fetus at 1.5 T, echo times 220, 500, 690 ms, 0.8 mm pixels, single-shot fast spin echo."""
         return cls(
             gestational_age_weeks=30.0,
-            ventricle_scale=0.6,
             field_t=1.5,
             te_s=(0.220, 0.500, 0.690),
             in_plane_mm=0.8,
