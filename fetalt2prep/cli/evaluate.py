@@ -23,6 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RECON_DIR",
         help="the app's derivatives of one subject, or a folder with echoes.nii.gz and T2map.nii.gz (s)",
     )
+    parser.add_argument(
+        "--effective",
+        action="store_true",
+        help="compare T2 with the log-linear fit of the true echoes, not with the T2 of the tissue",
+    )
     parser.add_argument("-o", "--out", type=Path, metavar="PREFIX", default=Path("evaluation"), help="files to write")
 
 
@@ -37,10 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(f"{prefix}: is a folder; --out is how the files' names begin, e.g. {prefix / 'evaluation'}.")
     if not prefix.parent.is_dir():
         raise ValueError(f"{prefix.parent}: there is no such folder; make it, or write elsewhere with --out.")
-    scores = score_folder(arguments.truth, arguments.recon)
+    scores = score_folder(arguments.truth, arguments.recon, effective=arguments.effective)
     slices = scores.pop("slice_table", None)
     sys.stdout.write(score_text(scores))
-    asked = {"truth": str(arguments.truth), "reconstruction": str(arguments.recon)}
+    asked = {"truth": str(arguments.truth), "reconstruction": str(arguments.recon), "effective": arguments.effective}
     written = [prefix.with_name(f"{prefix.name}.json"), prefix.with_name(f"{prefix.name}.tsv")]
     written[0].write_text(json.dumps(asked | scores, indent=2) + "\n", "utf-8")
     rows = score_rows(scores)

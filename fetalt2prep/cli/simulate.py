@@ -40,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--field", type=float, metavar="TESLA", help="field strength")
     add("--resolution", type=float, metavar="MM", help="in-plane pixel size")
     add("--thickness", type=float, metavar="MM", help="slice thickness; the slice spacing follows")
-    add("--motion", metavar="LEVEL", help="none, mild, moderate or severe")
+    add("--labels", type=Path, metavar="NIFTI", help="anatomy: a label map of your own; needs --lut")
+    add("--lut", type=Path, metavar="TSV", help="columns index and tissue: which tissue each label of --labels is")
+    add("--motion", metavar="LEVEL", help="none, mild, moderate, severe, or fabian-slight, -moderate, -strong")
+    add("--motion-file", type=Path, metavar="NPZ", help="recorded trajectories in place of a level")
     add("--motion-scale", type=float, metavar="FACTOR", help="multiplies all motion")
     add("--snr", type=float, help="of white matter at the shortest echo time; inf for no noise")
     add("--truth-resolution", type=float, metavar="MM", help="voxel size of the truth")
@@ -90,7 +93,10 @@ def options_of(arguments: argparse.Namespace) -> CaseOptions:
         "in_plane_mm": arguments.resolution,
         "thickness_mm": arguments.thickness,
         "spacing_mm": arguments.thickness,
+        "labels_file": None if arguments.labels is None else str(arguments.labels),
+        "labels_lut": None if arguments.lut is None else str(arguments.lut),
         "motion": arguments.motion,
+        "motion_file": None if arguments.motion_file is None else str(arguments.motion_file),
         "motion_scale": arguments.motion_scale,
         "snr": arguments.snr,
         "truth_mm": arguments.truth_resolution,

@@ -11,16 +11,17 @@ from fetalt2prep import __version__
 from fetalt2prep.core.stack import Stack
 from fetalt2prep.sim.bids_files import sidecar, write_json, write_nifti
 from fetalt2prep.sim.case import Case
+from fetalt2prep.sim.options import CaseOptions
 from fetalt2prep.sim.truth_writer import write_truth
 
 BIDS_VERSION = "1.10.0"
 SESSION = "01"
 AUTHORS = ["The fetalt2prep developers"]
 README = (
-    "Simulated multi-echo-time fetal brain MRI (fetalt2prep.sim): analytic head phantom, rigid motion,\n"
-    "signal voids, coil sensitivity and Rician noise. Nobody was scanned. Brain masks are in\n"
-    "derivatives/masks, the truth (T2, echoes without motion, labels, the transform of every slice) is in\n"
-    "derivatives/truth.\n"
+    "Simulated multi-echo-time brain MRI (fetalt2 simulate): rigid motion, signal voids, coil sensitivity and\n"
+    "Rician noise. Nobody was scanned. Brain masks are in derivatives/masks; the truth (T2, S0, echoes without\n"
+    "motion, labels, and the transform, gain and void of every slice) is in derivatives/truth. Options, seed\n"
+    "and draws of each session: *_desc-truth_case.json there.\n"
 )
 PARTICIPANT_COLUMNS = {"gestational_age": {"Description": "gestational age at the scan", "Units": "week"}}
 
@@ -41,14 +42,14 @@ def write_case(case: Case, out_dir: Path, subject: str = "sim01") -> None:
     _write_raw(case, anat, prefix)
     _write_masks(case, masks / anat.relative_to(raw), prefix, f"bids:raw:{anat.relative_to(raw).as_posix()}")
     write_truth(case, truth / anat.relative_to(raw), prefix)
-    _append_participant(raw, subject, case.options.gestational_age_weeks)  # last: a broken write leaves no row
+    _append_participant(raw, subject, case.options)  # last: a broken write leaves no row
 
 
 def _write_dataset_files(out_dir: Path) -> None:
     made_by = [{"Name": "fetalt2prep.sim", "Version": __version__, "Description": "simulated, nobody was scanned"}]
     common = {"BIDSVersion": BIDS_VERSION, "License": "CC0", "GeneratedBy": made_by}
     datasets: tuple[tuple[Path, dict[str, object]], ...] = (
-        (out_dir, {"Name": "simulated multi-TE fetal brain MRI", "DatasetType": "raw", "Authors": AUTHORS}),
+        (out_dir, {"Name": "simulated multi-TE brain MRI", "DatasetType": "raw", "Authors": AUTHORS}),
         (
             out_dir / "derivatives" / "masks",
             {"Name": "brain masks of the stacks", "DatasetType": "derivative"},
@@ -65,12 +66,13 @@ def _write_dataset_files(out_dir: Path) -> None:
     write_json(out_dir / "participants.json", PARTICIPANT_COLUMNS)
 
 
-def _append_participant(raw: Path, subject: str, gestational_age_weeks: float) -> None:
+def _append_participant(raw: Path, subject: str, options: CaseOptions) -> None:
     table = raw / "participants.tsv"
     if not table.exists():
         table.write_text("participant_id\tgestational_age\n", "utf-8")
     with table.open("a", encoding="utf-8") as file:
-        file.write(f"sub-{subject}\t{gestational_age_weeks:g}\n")
+        age = f"{options.gestational_age_weeks:g}" if options.life == "fetal" else "n/a"
+        file.write(f"sub-{subject}\t{age}\n")
 
 
 def _write_raw(case: Case, anat: Path, prefix: str) -> None:
@@ -90,9 +92,23 @@ def _acquisition(stack: Stack, case: Case) -> dict[str, object]:
         "SpacingBetweenSlices": case.options.spacing_mm,
         "SliceTiming": times,
         "MagneticFieldStrength": case.options.field_t,
-        "PulseSequenceType": "Single-shot fast spin echo",
         "MRAcquisitionType": "2D",
         "Manufacturer": "Simulated",
+    } | _sequence(stack, case)
+
+
+def _sequence(stack: Stack, case: Case) -> dict[str, object]:
+    train = case.options.echo_train
+    if train is None:
+        return {"PulseSequenceType": "Spin echo"}
+    plans = case.record["echoes"]
+    assert isinstance(plans, list)
+    (plan,) = (plan for plan in plans if plan["te_s"] == stack.te_s)
+    return {
+        "PulseSequenceType": "Single-shot fast spin echo",
+        "EchoTrainLength": plan["n_echoes"],
+        "PartialFourier": train.partial_fourier,
+        "ParallelReductionFactorInPlane": train.acceleration,
     }
 
 

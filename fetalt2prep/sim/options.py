@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from fetalt2prep.sim.acquisition import PLANES, plane_axes
@@ -52,39 +52,6 @@ class CaseOptions:
     snr: float = 25.0  # white-matter signal at the shortest echo time over the noise's standard deviation; inf: none
     truth_mm: float = 0.8  # voxel of the truth; the phantom is laid down at half of it
     units_per_m0: float = 1500.0  # scanner units of fluid's M0
-
-    @classmethod
-    def demo(cls) -> CaseOptions:
-        """A brain of 52 mm with nine small stacks: seconds to simulate, about a minute to reconstruct."""
-        return cls(gestational_age_weeks=25.0, brain_length_mm=52.0, in_plane_mm=1.5, margin_mm=12.0, motion="mild")
-
-    @classmethod
-    def fetal_055t(cls) -> CaseOptions:
-        """A 32-week fetus at 0.55 T with moderate motion, single-shot fast spin echo."""
-        return cls(gestational_age_weeks=32.0, age_dependent_tissue=True, echo_train=EchoTrain())
-
-    @classmethod
-    def fetal_15t(cls) -> CaseOptions:
-        """A 30-week fetus at 1.5 T, echo times 220, 500, 690 ms, 0.8 mm pixels, single-shot fast spin echo."""
-        return cls(
-            gestational_age_weeks=30.0,
-            field_t=1.5,
-            te_s=(0.220, 0.500, 0.690),
-            in_plane_mm=0.8,
-            age_dependent_tissue=True,
-            echo_train=EchoTrain(spacing_s=0.00408, b1_sd=0.06),
-        )
-
-    @classmethod
-    def adult_055t(cls) -> CaseOptions:
-        """An adult at 0.55 T, echo times 114, 202, 299 ms, 1.18 mm pixels, 1 mm truth, fetal-like motion."""
-        return cls(
-            life="adult",
-            te_s=(0.114, 0.202, 0.299),
-            in_plane_mm=1.18,
-            truth_mm=1.0,
-            echo_train=EchoTrain(),
-        )
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, object]) -> CaseOptions:
@@ -139,11 +106,3 @@ class CaseOptions:
                 f"labels_file is {self.labels_file!r} and labels_lut {self.labels_lut!r}; a label map needs its "
                 "table, and the other way round."
             )
-
-
-PRESETS: dict[str, Callable[[], CaseOptions]] = {
-    "demo": CaseOptions.demo,
-    "fetal-0.55T-32w": CaseOptions.fetal_055t,
-    "fetal-1.5T-30w": CaseOptions.fetal_15t,
-    "adult-0.55T": CaseOptions.adult_055t,
-}

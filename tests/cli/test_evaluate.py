@@ -71,6 +71,23 @@ def test_what_is_printed(scene: Scene, tmp_path: Path, capsys: pytest.CaptureFix
     assert sorted(path.name for path in tmp_path.glob("e*")) == ["e.json", "e.tsv"]
 
 
+def test_effective_t2_is_that_of_the_true_echoes(scene: Scene, tmp_path: Path) -> None:
+    """Echoes that decay more slowly than the tissue: the effective T2 is longer, and the T2 map is too short for it."""
+    truth = Path(shutil.copytree(scene.truth, tmp_path / "truth"))
+    for path in truth.rglob("*_desc-truth_T2w.nii.gz"):
+        te_s = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())["EchoTime"]
+        image = nib.load(path)
+        nib.save(nib.Nifti1Image(image.get_fdata(dtype=np.float32) * np.float32(np.exp(te_s)), image.affine), path)
+    scores = {}
+    for flag in ([], ["--effective"]):
+        assert run(["evaluate", str(truth), str(scene.recon), "-o", str(tmp_path / "e"), *flag]) == 0
+        scores[bool(flag)] = json.loads((tmp_path / "e.json").read_text())
+    longer = 1 / (1 / scores[False]["WM"]["true_median"] - 1e-3)  # R2 less 1 per second, in ms
+    assert scores[True]["WM"]["true_median"] == pytest.approx(longer, rel=0.01)
+    assert scores[True]["WM"]["median"] == scores[False]["WM"]["median"]
+    assert scores[True]["WM"]["bias"] < -50
+
+
 def test_a_plain_folder_is_scored_alike(written: Path, scene: Scene, tmp_path: Path) -> None:
     echoes = [nib.load(path) for path in sorted(scene.recon.glob("*_desc-recon_T2w.nii.gz"))]
     stacked = np.stack([image.get_fdata(dtype=np.float32) for image in echoes], -1)

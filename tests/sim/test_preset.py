@@ -9,7 +9,7 @@ from fetalt2prep.sim.preset import options_from, preset_names, read_preset
 
 
 def test_every_preset_makes_options() -> None:
-    assert {"demo", "fetal-0.55T-32w", "fetal-1.5T-30w"} <= set(preset_names())
+    assert {"adult-0.55T", "demo", "fetal-0.55T-32w", "fetal-1.5T-30w"} <= set(preset_names())
     for name in preset_names():
         assert isinstance(read_preset(name), CaseOptions)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from fetalt2prep.sim.score.slice_scores import SlicePoses, slice_errors, slice_s
 from fetalt2prep.sim.score.t2_scores import t2_scores
 from fetalt2prep.sim.score.truth_files import find_truth, read_truth, truth_slice_table
 from fetalt2prep.sim.score.volume import Volume, read_volume, resample
-from fetalt2prep.sim.truth import Truth
+from fetalt2prep.sim.truth import Truth, loglinear_t2
 
 
 def score(
@@ -48,15 +49,29 @@ def score(
     return out
 
 
+def with_effective_t2(truth: Truth) -> Truth:
+    """The truth with the T2 that a log-linear fit of its echoes gives.
+
+    For a fast spin echo it is longer than the tissue's T2, by stimulated echoes: what a perfect reconstruction would
+    show when T2 is fitted without a model of the train.
+    """
+    if len(truth.te_s) < 2:
+        raise ValueError("the truth has one echo time: its echoes give no T2.")
+    return replace(truth, t2_s=loglinear_t2(truth.echoes, truth.te_s))
+
+
 def score_files(truth_dir: Path, echo_files: Iterable[Path], t2map_file: Path | None = None) -> dict[str, object]:
     """:func:`score` of files; echoes in ascending TE, T2 in seconds."""
     t2 = None if t2map_file is None else read_t2map(t2map_file)
     return score(read_truth(truth_dir), [read_volume(path) for path in echo_files], t2)
 
 
-def score_folder(truth_dir: Path, recon_dir: Path) -> dict[str, object]:
-    """:func:`score` of a reconstruction's folder against a truth's folder, slices included where both have tables."""
+def score_folder(truth_dir: Path, recon_dir: Path, *, effective: bool = False) -> dict[str, object]:
+    """:func:`score` of a reconstruction's folder against a truth's folder, slices included where both have tables.
+
+    ``effective``: T2 is compared with that of the true echoes (:func:`with_effective_t2`), not with the tissue's.
+    """
     truth_dir, files = find_truth(truth_dir), find_recon(recon_dir)
-    truth = read_truth(truth_dir)
+    truth = with_effective_t2(read_truth(truth_dir)) if effective else read_truth(truth_dir)
     t2 = None if files.t2map is None else read_t2map(files.t2map)
     return score(truth, read_echoes(files, truth.te_s), t2, read_poses(files, truth_slice_table(truth_dir)))
