@@ -29,8 +29,9 @@ Tables 2 and 3 of [arXiv:2508.10680](https://arxiv.org/abs/2508.10680), run agai
 echo time by itself; MC: all echo times in one field; MCReg: MC with the decay penalty; decay: this package's default,
 an exact decay at each point ([method](method.md)). Mean absolute T2 error in ms over all voxels of white matter and
 cortical grey matter, and SSIM of each echo, after one rigid registration ([how](fetalt2.md)); mean ± standard
-deviation over subjects. **Bold**: best of our rows with as many stacks per echo time; †: better than the second best
-of them (paired t-test, p < 0.05, three subjects or more).
+deviation over subjects. The reference T2 is, as in the paper, a log-linear fit of motion-free echoes: stimulated
+echoes are in both, and count as no error. **Bold**: best of our rows with as many stacks per echo time; †: better than
+the second best of them (paired t-test, p < 0.05, three subjects or more).
 
 {differ}
 

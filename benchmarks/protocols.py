@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fetalt2prep.sim.options import CaseOptions
+from fetalt2prep.sim.preset import read_preset
 
 MODELS = ("sc", "mc", "mcreg", "decay")  # the paper's three, and the default of this package
-PLANES = ("ax", "cor", "sag")
 FETUSES_WEEKS = (25.0, 27.0, 30.0, 33.0, 35.0)
 N_ADULTS = 10
+FEW_FETUSES, FEW_ADULTS = (25.0, 27.0, 30.0), 2  # of the small version
 SMALL_SCALE = {2: 3.0, 3: 4.0}  # of the small version: factor on pixels and voxels
 
 
@@ -26,25 +27,21 @@ class Subject:
     stacks: tuple[int, ...]  # stacks per echo time that are compared, from many to few
 
     def coarser(self, scale: float) -> Subject:
-        """The same subject in pixels and voxels ``scale`` times as large; slices stay as thick as they are."""
+        """The same subject in pixels and voxels ``scale`` times as large; slices stay as thick as they are.
+
+        The truth's voxel grows to twice its size at most, so that the head that is scanned keeps its folds.
+        """
         options = replace(
-            self.options, in_plane_mm=scale * self.options.in_plane_mm, truth_mm=scale * self.options.truth_mm
+            self.options,
+            in_plane_mm=scale * self.options.in_plane_mm,
+            truth_mm=min(scale, 2.0) * self.options.truth_mm,
         )
         return replace(self, options=options, resolution_mm=scale * self.resolution_mm)
 
 
 def fetuses(weeks: Sequence[float] = FETUSES_WEEKS) -> list[Subject]:
     """Table 2: fetuses at 1.5 T, TE 220/500/690 ms, 0.8 x 0.8 x 4.5 mm, motion and voids, three stacks per TE."""
-    options = CaseOptions(
-        field_t=1.5,
-        te_s=(0.220, 0.500, 0.690),
-        planes=PLANES,
-        in_plane_mm=0.8,
-        thickness_mm=4.5,
-        spacing_mm=4.5,
-        motion="moderate",
-        truth_mm=0.8,
-    )
+    options = read_preset("fetal-1.5T-30w")
     return [
         Subject(
             table=2,
@@ -63,16 +60,7 @@ def adults(n: int = N_ADULTS) -> list[Subject]:
 
     All have the same anatomy; texture, position, motion, voids, gains, coil and noise are drawn anew for each.
     """
-    options = CaseOptions(
-        field_t=0.55,
-        te_s=(0.114, 0.202, 0.299),
-        planes=PLANES,
-        in_plane_mm=1.18,
-        thickness_mm=4.5,
-        spacing_mm=4.5,
-        motion="moderate",
-        truth_mm=1.0,
-    )
+    options = read_preset("adult-0.55T")
     return [
         Subject(table=3, name=f"adult {k}", seed=100 + k, options=options, resolution_mm=1.0, stacks=(3, 2, 1))
         for k in range(1, n + 1)

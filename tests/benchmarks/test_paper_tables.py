@@ -31,7 +31,10 @@ def test_protocols_are_the_papers() -> None:
     assert {(s.options.field_t, s.options.te_s, s.options.in_plane_mm, s.resolution_mm) for s in three} == {
         (0.55, (0.114, 0.202, 0.299), 1.18, 1.0)
     }
-    assert {s.options.thickness_mm for s in (*two, *three)} == {4.5}
+    assert {(s.options.thickness_mm, s.options.spacing_mm) for s in (*two, *three)} == {(4.5, 4.5)}
+    assert {s.options.planes for s in (*two, *three)} == {("ax", "cor", "sag")}
+    assert {s.options.life for s in two} == {"fetal"}
+    assert {s.options.life for s in three} == {"adult"}
     assert {s.stacks for s in two} == {(3,)}
     assert {s.stacks for s in three} == {(3, 2, 1)}
     assert all(s.options.void_probability > 0 and s.options.motion != "none" for s in (*two, *three))
@@ -41,7 +44,8 @@ def test_protocols_are_the_papers() -> None:
 def test_coarser_keeps_slices_and_brain() -> None:
     fine, coarse = fetuses()[0], fetuses()[0].coarser(3)
     assert coarse.options.in_plane_mm == pytest.approx(2.4)
-    assert coarse.resolution_mm == coarse.options.truth_mm == pytest.approx(2.4)
+    assert coarse.resolution_mm == pytest.approx(2.4)
+    assert coarse.options.truth_mm == pytest.approx(1.6)
     assert coarse.options.thickness_mm == fine.options.thickness_mm
     assert coarse.options.brain_length_mm is fine.options.brain_length_mm
 
