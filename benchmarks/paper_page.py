@@ -62,7 +62,8 @@ def _table(results: Sequence[Result], table: int, resolution_mm: float, in_plane
     size = f"Pixels of {in_plane_mm:g} mm, output of {resolution_mm:g} mm"
     coarse = {2: 0.8, 3: 1.18}[table] < in_plane_mm
     said = "; **coarser than the paper's: a small version, to be read for the order only.**" if coarse else "."
-    lines = [f"## {TITLES[table]}", "", f"{size}; {len(subjects)} subjects ({', '.join(subjects)}){said}", ""]
+    count = "1 subject" if len(subjects) == 1 else f"{len(subjects)} subjects"
+    lines = [f"## {TITLES[table]}", "", f"{size}; {count} ({', '.join(subjects)}){said}", ""]
     lines += [f"| stacks per TE | model | | {' | '.join(_head(results))} |", "|---|---|---" + 5 * "|---" + "|"]
     for stacks in sorted({r["stacks"] for r in results}, reverse=True):
         lines += [_published_row(stacks, model, cells) for (n, model), cells in paper.items() if n == stacks]
