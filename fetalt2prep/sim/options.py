@@ -12,6 +12,9 @@ from fetalt2prep.sim.profile import PROFILES
 from fetalt2prep.sim.tissue import LIVES
 
 
+MAX_TRUTH_MM = 5.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class CaseOptions:
     """What is simulated. Seconds, millimetres, tesla, weeks.
@@ -80,6 +83,8 @@ class CaseOptions:
         for name in positive:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be positive.")
+        if self.truth_mm > MAX_TRUTH_MM:
+            raise ValueError(f"truth_mm is {self.truth_mm}; above {MAX_TRUTH_MM:g} mm a voxel holds no anatomy.")
         for name in ("margin_mm", "slice_margin_mm", "motion_scale", "pause_s"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more.")

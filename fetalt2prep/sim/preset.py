@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+from fetalt2prep.sim.echo_train import EchoTrain
 from fetalt2prep.sim.options import CaseOptions
 
 PRESETS = resources.files("fetalt2prep.sim").joinpath("presets")
@@ -47,12 +48,26 @@ def read_preset(name: str, changes: Mapping[str, object] | None = None) -> CaseO
 def options_from(values: Mapping[str, object]) -> CaseOptions:
     """Options from TOML or JSON values: lists become tuples; a value of the wrong kind is named."""
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    default = CaseOptions()
-    for name, value in given.items():
-        kind, wanted = _kind(value), _kind(getattr(default, name, None))
-        if None not in (kind, wanted) and kind != wanted:
-            raise ValueError(f"{name} is {value!r}, a {kind}; it must be a {wanted}.")
+    _check_kinds(given, CaseOptions())
+    train = given.get("echo_train")
+    if isinstance(train, Mapping):
+        _check_kinds(train, EchoTrain(), "echo_train.")
     return CaseOptions.from_mapping(given)
+
+
+def _check_kinds(given: Mapping[str, object], default: CaseOptions | EchoTrain, prefix: str = "") -> None:
+    """Raise where a value is of another kind than the default; a default of None says nothing."""
+    for name, value in given.items():
+        known = getattr(default, name, None)
+        kind, wanted = _kind(value), _kind(known)
+        if None not in (kind, wanted) and kind != wanted:
+            raise ValueError(f"{prefix}{name} is {value!r}, a {kind}; it must be a {wanted}.")
+        if isinstance(value, tuple) and isinstance(known, tuple):
+            wrong = [item for item in value if _kind(item) != _kind(known[0])]
+            if wrong:
+                raise ValueError(
+                    f"{prefix}{name} holds {wrong[0]!r}, a {_kind(wrong[0])}; it wants {_kind(known[0])}s."
+                )
 
 
 def _kind(value: object) -> str | None:

@@ -25,6 +25,9 @@ def test_the_demo_is_small_and_changes_win() -> None:
         ({"snr": "high"}, "snr is 'high', a text; it must be a number"),
         ({"te_s": 0.3}, r"te_s is 0.3, a number; it must be a list"),
         ({"motion": 3}, "motion is 3, a number; it must be a text"),
+        ({"te_s": [0.3, "a"]}, "te_s holds 'a', a text; it wants numbers"),
+        ({"echo_train": {"spacing_s": "a"}}, "echo_train.spacing_s is 'a', a text; it must be a number"),
+        ({"truth_mm": 30.0}, "above 5 mm a voxel holds no anatomy"),
         ({"snr": True}, "snr is True, a true or false; it must be a number"),
     ],
 )
