@@ -11,7 +11,6 @@ from fetalt2prep.sim.motion import LEVELS
 from fetalt2prep.sim.profile import PROFILES
 from fetalt2prep.sim.tissue import LIVES
 
-
 MAX_TRUTH_MM = 5.0
 
 
