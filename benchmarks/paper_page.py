@@ -61,7 +61,9 @@ def _table(results: Sequence[Result], table: int, resolution_mm: float, in_plane
     paper = PUBLISHED[table]
     size = f"Pixels of {in_plane_mm:g} mm, output of {resolution_mm:g} mm"
     coarse = {2: 0.8, 3: 1.18}[table] < in_plane_mm
-    said = "; **coarser than the paper's: a small version, to be read for the order only.**" if coarse else "."
+    said = "."
+    if coarse:
+        said = "; **coarser than the paper's, to be read for the order only: cortex is thinner than a voxel.**"
     count = "1 subject" if len(subjects) == 1 else f"{len(subjects)} subjects"
     lines = [f"## {TITLES[table]}", "", f"{size}; {count} ({', '.join(subjects)}){said}", ""]
     lines += [f"| stacks per TE | model | | {' | '.join(_head(results))} |", "|---|---|---" + 5 * "|---" + "|"]
@@ -98,16 +100,17 @@ def _our_rows(results: Sequence[Result], table: int, stacks: int) -> list[str]:
 
 
 def _tests(results: Sequence[Result], table: int) -> str:
-    """P of the paired tests between neighbours in the order of the models, white and grey matter."""
+    """The paired tests between neighbours in the order of the models, white and grey matter."""
     said = []
     for stacks in sorted({r["stacks"] for r in results}, reverse=True):
         for one, other in (("mc", "sc"), ("mcreg", "mc"), ("decay", "mcreg")):
-            values = []
             for name in ("MAE WM", "MAE GM"):
                 p = paired_p(*(by_subject(results, table, stacks, model, name) for model in (one, other)))
-                values.append(f"{name[4:]} {p:.3f}" if math.isfinite(p) else f"{name[4:]} n/a")
-            said.append(f"{NAMES[one]} to {NAMES[other]} with {stacks}: {', '.join(values)}")
-    return f"p of paired t-tests on MAE, by stacks per TE (n/a: fewer than three subjects): {'; '.join(said)}."
+                if math.isfinite(p):
+                    said.append(f"{NAMES[one]} against {NAMES[other]}, {stacks} stacks, {name[4:]}: {p:.3f}")
+    if not said:
+        return "No paired test: fewer than three subjects."
+    return f"p of paired t-tests on MAE: {'; '.join(said)}."
 
 
 def _cell(name: str, mean: float, sd: float) -> str:

@@ -39,6 +39,7 @@ from fetalt2prep.sim.case import Case, simulate_case
 from fetalt2prep.sim.score import Volume, score
 from fetalt2prep.sim.score.evaluation import with_effective_t2
 
+ROW = ("table", "subject", "stacks", "model", "resolution_mm")  # one result each; a newer one takes its place
 RESULTS = Path(__file__).parent / "results" / "paper_tables.json"
 
 
@@ -105,7 +106,7 @@ def compute(subjects: Sequence[Subject], models: Sequence[str], device: str, res
         case = simulate_case(subject.options, subject.seed)
         for key, n_stacks, model in missing:
             result = key | run_model(case, subject, n_stacks, model, device)
-            results.append(result)
+            results[:] = [old for old in results if any(old[name] != key[name] for name in ROW)] + [result]
             RESULTS.parent.mkdir(exist_ok=True)
             RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
             said = result["note"] or f"MAE WM {result['scores']['WM']['mae']}, GM {result['scores']['GM']['mae']} ms"

@@ -84,7 +84,9 @@ def test_page_holds_ours_beside_theirs() -> None:
     assert "| 3 | SC | ours | 32.0 ± 2.0 | 64.0 ± 4.0 |" in text
     assert "| 3 | MCReg | ours | **12.0 ± 2.0** † |" in text
     assert text.count(DIFFER) == 2  # at the top and under the table
-    assert "small version" not in text
+    assert "coarser" not in text
+    assert "MC against SC, 3 stacks, WM: 0.00" in text
+    assert "No paired test" in page_text([r for r in results if r["subject"] == "s0"])
 
 
 def test_failures_are_said() -> None:
@@ -113,6 +115,19 @@ def test_nothing_is_computed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     paper_tables.compute(fetuses([25.0]), ["sc", "mc"], "cpu", results)
     paper_tables.compute(fetuses([25.0]), ["sc", "mc"], "cpu", json.loads(paper_tables.RESULTS.read_text()))
     assert ran == [(3, "sc"), (3, "mc")]
+
+
+def test_a_new_result_replaces_that_of_other_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paper_tables, "RESULTS", tmp_path / "r.json")
+    monkeypatch.setattr(paper_tables, "simulate_case", lambda options, seed: None)
+    pretended = {"scores": None, "note": "pretended", "cpu_s": 0.0}
+    monkeypatch.setattr(paper_tables, "run_model", lambda *_: pretended)
+    (subject,) = fetuses([25.0])
+    stale = paper_tables.key_of(subject, 3, "sc") | {"version": "0.0.1", "scores": None, "note": "old"}
+    other_size = paper_tables.key_of(subject.coarser(2), 3, "sc") | {"scores": None, "note": "coarse"}
+    results = [stale, other_size]
+    paper_tables.compute([subject], ["sc"], "cpu", results)
+    assert [r["note"] for r in results] == ["coarse", "pretended"]
 
 
 @pytest.mark.parametrize("arguments", [["--scale", "0"], ["--tables", "4"], ["--models", "svrtk"]])
