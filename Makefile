@@ -46,7 +46,7 @@ $(VENV)/.docs: $(DECLARED) $(VENV)/.torch
 
 demo: $(VENV)/.app  ## simulate a small dataset, run the app on it, say where the report lies
 	@rm -rf $(DEMO)
-	$(BIN)/python -m fetalt2prep.sim $(DEMO)/bids
+	$(BIN)/fetalt2 simulate $(DEMO)/bids
 	$(BIN)/fetalt2prep $(DEMO)/bids $(DEMO)/derivatives participant \
 	  -d masks=$(DEMO)/bids/derivatives/masks -w $(DEMO)/work --device cpu
 	@ls $(CURDIR)/$(DEMO)/derivatives/sub-*.html >/dev/null && echo && echo "Report: $$(ls $(CURDIR)/$(DEMO)/derivatives/sub-*.html)"

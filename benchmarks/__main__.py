@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks import cases, models
+from benchmarks import cases, models, paper_tables
 
 if __name__ == "__main__":
     cases.main([])
     models.main([])
+    paper_tables.main(["--small", "--anew"])

@@ -1,8 +1,8 @@
 """Acquisition of thick slices from a moving head.
 
-The forward model is deliberately not the Gaussian one of the reconstruction: through-plane a boxcar with
-raised-cosine edges, in-plane a truncated and apodised k-space, both sampled finer than the phantom's voxels.
-Excitation and readout of one slice see one pose (single shot); there is no T1 weighting and no spin history
+The default forward model is deliberately not the Gaussian one of the reconstruction: through-plane a boxcar with
+raised-cosine edges, in-plane a truncated and apodised k-space, both sampled finer than the pixels. Excitation and
+readout of one slice see one pose (single shot); there is no T1 weighting between repetitions and no spin history
 between slices.
 """
 
@@ -17,6 +17,8 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from fetalt2prep.sim.artefacts import CoilField, VoidTable, void_factor
+from fetalt2prep.sim.kspace import truncate_kspace
+from fetalt2prep.sim.profile import profile_points
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -28,8 +30,6 @@ PLANES = {
     "oblique": Rotation.from_euler("xyz", (35.0, 25.0, 15.0), degrees=True).as_matrix(),
 }  # columns: first in-plane axis, second in-plane axis, slice axis, in the head's axes
 OVERSAMPLING = 2  # samples per pixel along each in-plane axis
-EDGE_SHARE = 0.25  # width of the slice profile's soft edges as a share of the thickness
-APODISED_SHARE = 0.15  # outer share of k-space that is rolled off
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +44,39 @@ class StackPlan:
     shape: tuple[int, int, int]
     thickness_mm: float
     slice_times_s: Doubles  # (slice,)
+    profile: str = "tapered"  # along the slice normal, one of profile.PROFILES
+    acquired: tuple[int, int] | None = None  # matrix before zero filling; None: that of ``shape``
 
     @property
     def label(self) -> str:
         """BIDS entities that tell the stacks of a session apart."""
-        return f"acq-{self.plane}_run-{self.run}_echo-{self.echo}"
+        return f"acq-{plane_label(self.plane)}_run-{self.run}_echo-{self.echo}"
+
+
+def plane_axes(plane: str) -> Doubles:
+    """Axes of a plane as columns: first and second in-plane, slice, in the head's axes.
+
+    A plane is a name of ``PLANES``, or a name with a rotation vector in degrees about the head's x, y and z that tilts
+    it: ``ax:20,0,-10``.
+    """
+    name, _, tilt = plane.partition(":")
+    if name not in PLANES:
+        raise ValueError(f"plane is {plane!r}; known planes: {', '.join(PLANES)}, or tilted as in 'ax:20,0,-10'.")
+    if not tilt:
+        return np.asarray(PLANES[name])
+    try:
+        angles = np.array([float(part) for part in tilt.split(",")])
+    except ValueError:
+        angles = np.empty(0)
+    if angles.shape != (3,) or not np.isfinite(angles).all():
+        raise ValueError(f"plane is {plane!r}; a tilt is three angles in degrees, as in 'ax:20,0,-10'.")
+    return np.asarray(Rotation.from_rotvec(angles, degrees=True).as_matrix() @ PLANES[name])
+
+
+def plane_label(plane: str) -> str:
+    """The plane in letters and digits, as BIDS wants an ``acq-`` label: ``ax:20,0,-10.5`` is ``ax20x0xm10p5``."""
+    words = {":": "", ",": "x", "-": "m", ".": "p", "+": "", " ": ""}
+    return "".join(words.get(letter, letter) for letter in plane)
 
 
 def plan_affine(
@@ -60,11 +88,9 @@ def plan_affine(
     shape: tuple[int, int, int],
 ) -> Doubles:
     """Affine of a stack around ``centre_mm``, parallel to a plane of the head but for a tilt, (3,) deg."""
-    if plane not in PLANES:
-        raise ValueError(f"plane is {plane!r}; known planes: {', '.join(PLANES)}.")
     tilt = Rotation.from_rotvec(tilt_deg, degrees=True).as_matrix()
     affine = np.eye(4)
-    affine[:3, :3] = tilt @ head_to_scanner[:3, :3] @ PLANES[plane] * spacing_mm
+    affine[:3, :3] = tilt @ head_to_scanner[:3, :3] @ plane_axes(plane) * spacing_mm
     affine[:3, 3] = centre_mm - affine[:3, :3] @ ((np.asarray(shape) - 1) / 2)
     return affine
 
@@ -73,51 +99,9 @@ def plan_shape(
     plane: str, extent_mm: Doubles, margin_mm: tuple[float, float], spacing_mm: tuple[float, float, float]
 ) -> tuple[int, int, int]:
     """Matrix that covers a box (3,) mm with a margin in-plane and through-plane; in-plane sizes are even."""
-    size = np.abs(PLANES[plane].T) @ extent_mm + 2 * np.repeat(margin_mm, (2, 1))
+    size = np.abs(plane_axes(plane).T) @ extent_mm + 2 * np.repeat(margin_mm, (2, 1))
     nx, ny = (2 * int(np.ceil(size[k] / spacing_mm[k] / 2)) for k in range(2))
     return nx, ny, max(1, int(np.ceil(size[2] / spacing_mm[2])))
-
-
-def slice_profile(offset_mm: Doubles, thickness_mm: float) -> Doubles:
-    """Excitation along the slice normal, per mm: flat, raised-cosine edges; integrates to one."""
-    edge = EDGE_SHARE * thickness_mm
-    into_edge = np.clip((np.abs(offset_mm) - (thickness_mm - edge) / 2) / edge, 0.0, 1.0)
-    return np.asarray(0.5 * (1.0 + np.cos(np.pi * into_edge)) / thickness_mm)
-
-
-def excited_share(offset_mm: Doubles, thickness_mm: float) -> Doubles:
-    """Integral of :func:`slice_profile` from the middle of the slice to an offset, -1/2 .. 1/2."""
-    edge = EDGE_SHARE * thickness_mm
-    distance = np.abs(offset_mm)
-    into_edge = np.clip((distance - (thickness_mm - edge) / 2) / edge, 0.0, 1.0)
-    flat = np.minimum(distance, (thickness_mm - edge) / 2)
-    tapered = edge * (into_edge / 2 + np.sin(np.pi * into_edge) / (2 * np.pi))
-    return np.asarray(np.sign(offset_mm) * (flat + tapered) / thickness_mm)
-
-
-def profile_points(thickness_mm: float, step_mm: float = 0.5) -> tuple[Doubles, Doubles]:
-    """Layers that stand for the profile: offsets in mm and the exact share of each, both (layer,)."""
-    support = thickness_mm * (1.0 + EDGE_SHARE)
-    n_layers = max(3, int(np.ceil(support / step_mm)))
-    borders = np.linspace(-support / 2, support / 2, n_layers + 1)
-    return (borders[:-1] + borders[1:]) / 2, np.diff(excited_share(borders, thickness_mm))
-
-
-def truncate_kspace(fine: Floats, shape: tuple[int, int]) -> Floats:
-    """Keep the centre of k-space: (n x, n y) samples -> (x, y) pixels, pixel i on sample n i."""
-    spectrum = np.fft.fftshift(np.fft.fft2(fine))
-    low = [fine.shape[k] // 2 - shape[k] // 2 for k in range(2)]  # zero frequency lies at n // 2
-    centre = spectrum[low[0] : low[0] + shape[0], low[1] : low[1] + shape[1]]
-    window = _apodisation(shape[0])[:, None] * _apodisation(shape[1])
-    pixels = np.fft.ifft2(np.fft.ifftshift(centre * window)).real
-    return np.asarray(pixels * (shape[0] * shape[1] / fine.size), np.float32)
-
-
-def _apodisation(n: int) -> Doubles:
-    """Flat window with a raised-cosine roll-off in the outer share of k-space, DC at n // 2."""
-    radius = np.abs(np.arange(n) - n // 2) / (n / 2)
-    into_edge = np.clip((radius - (1.0 - APODISED_SHARE)) / APODISED_SHARE, 0.0, 1.0)
-    return np.asarray(0.5 * (1.0 + np.cos(np.pi * into_edge)))
 
 
 @dataclass(frozen=True)
@@ -139,7 +123,7 @@ class SliceSampler:
         self.shape = (plan.shape[0] * oversampling, plan.shape[1] * oversampling)
         self._i = np.arange(self.shape[0])[:, None] / oversampling
         self._j = np.arange(self.shape[1])[None, :] / oversampling
-        offsets_mm, self.weights = profile_points(plan.thickness_mm)
+        offsets_mm, self.weights = profile_points(plan.thickness_mm, profile=plan.profile)
         self._k = offsets_mm / np.linalg.norm(plan.affine[:3, 2])
         self._world_to_head = np.linalg.inv(head_affine)
 
@@ -204,7 +188,7 @@ def acquire_stack(
         if coil is not None:
             fine *= coil.at(sampler.world(slice_idx))
         fine *= void_factor(effects.voids, row, x_mm, y_mm) * np.float32(effects.gains[row])
-        pixels[..., slice_idx] = truncate_kspace(fine, plan.shape[:2])
+        pixels[..., slice_idx] = truncate_kspace(fine, plan.shape[:2], acquired=plan.acquired)
     return pixels
 
 

@@ -20,7 +20,7 @@ class Anatomy:
     sulcal_depth_mm: float
     cortex_mm: float  # thickness of the cortical plate
     csf_mm: float  # extra-axial fluid over the gyri
-    ventricle_scale: float  # 1: atrium of about 7 mm in a brain of 80 mm
+    ventricle_scale: float  # 1: atrium 13 mm wide in a brain of 80 mm; below 10 mm is normal
     waves: NDArray[np.float64]  # (wave, 3) wave vectors of the folds on the unit sphere, rad
     phases: NDArray[np.float64]  # (wave, 2) phase on the left and on the right, rad
 
@@ -46,9 +46,14 @@ def fold_depth_mm(gestational_age_weeks: float) -> float:
 
 
 def draw_anatomy(
-    rng: np.random.Generator, gestational_age_weeks: float, brain_length_mm: float | None = None
+    rng: np.random.Generator,
+    gestational_age_weeks: float,
+    brain_length_mm: float | None = None,
+    ventricle_scale: float = 1.0,
 ) -> Anatomy:
     """Draw a head of that age; ``brain_length_mm`` overrides the size, not the folds' relative depth.
+
+    ``ventricle_scale``: median width of the lateral ventricles; the atrium is 13 mm wide at 1 in a brain of 80 mm.
 
     Folds are the zero lines of a sum of plane waves of one wavelength (about 20 mm on the brain's surface,
     two sulci per wavelength). Left and right share the waves and nearly share the phases, as real hemispheres
@@ -60,6 +65,8 @@ def draw_anatomy(
     length = expected * math.exp(0.02 * rng.standard_normal()) if brain_length_mm is None else brain_length_mm
     if not 25.0 <= length <= 140.0:
         raise ValueError(f"brain length is {length} mm; the phantom is drawn between 25 and 140 mm.")
+    if not 0.1 <= ventricle_scale <= 2.0:
+        raise ValueError(f"ventricle_scale is {ventricle_scale}; the phantom knows 0.1 (slits) to 2 (hydrocephalus).")
     width, height = (0.77, 0.66) * np.exp(0.015 * rng.standard_normal(2))
     scale = length / expected
     n_cycles = math.pi * 0.85 * length / 20.0  # around the mean circumference
@@ -72,7 +79,7 @@ def draw_anatomy(
         sulcal_depth_mm=fold_depth_mm(gestational_age_weeks) * scale,
         cortex_mm=float(np.clip(1.5 + 0.06 * (gestational_age_weeks - 20.0), 1.5, 3.0)) * max(scale, 0.75),
         csf_mm=max(1.2, 3.0 * scale) * float(np.exp(0.1 * rng.standard_normal())),
-        ventricle_scale=float(np.exp(0.15 * rng.standard_normal())),
+        ventricle_scale=ventricle_scale * float(np.exp(0.15 * rng.standard_normal())),
         waves=directions * n_cycles,
         phases=phases,
     )

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
 
 from fetalt2prep import __version__
 from fetalt2prep.core.stack import Stack
+from fetalt2prep.sim.bids_files import sidecar, write_json, write_nifti
 from fetalt2prep.sim.case import Case
-from fetalt2prep.sim.phantom import Label
+from fetalt2prep.sim.options import CaseOptions
+from fetalt2prep.sim.truth_writer import write_truth
 
 BIDS_VERSION = "1.10.0"
 SESSION = "01"
 AUTHORS = ["The fetalt2prep developers"]
 README = (
-    "Simulated multi-echo-time fetal brain MRI (fetalt2prep.sim): analytic head phantom, rigid motion,\n"
-    "signal voids, coil sensitivity and Rician noise. Nobody was scanned. Brain masks are in\n"
-    "derivatives/masks, the truth (T2, echoes without motion, labels, the transform of every slice) is in\n"
-    "derivatives/truth.\n"
+    "Simulated multi-echo-time brain MRI (fetalt2 simulate): rigid motion, signal voids, coil sensitivity and\n"
+    "Rician noise. Nobody was scanned. Brain masks are in derivatives/masks; the truth (T2, S0, echoes without\n"
+    "motion, labels, and the transform, gain and void of every slice) is in derivatives/truth. Options, seed\n"
+    "and draws of each session: *_desc-truth_case.json there.\n"
 )
 PARTICIPANT_COLUMNS = {"gestational_age": {"Description": "gestational age at the scan", "Units": "week"}}
 
@@ -41,18 +38,18 @@ def write_case(case: Case, out_dir: Path, subject: str = "sim01") -> None:
     if anat.exists():
         raise FileExistsError(f"{anat}: subject {subject!r} is already there; choose another label or folder.")
     _write_dataset_files(out_dir)
-    _append_participant(raw, subject, case.options.gestational_age_weeks)
     prefix = f"sub-{subject}_ses-{SESSION}"
     _write_raw(case, anat, prefix)
     _write_masks(case, masks / anat.relative_to(raw), prefix, f"bids:raw:{anat.relative_to(raw).as_posix()}")
-    _write_truth(case, truth / anat.relative_to(raw), prefix)
+    write_truth(case, truth / anat.relative_to(raw), prefix)
+    _append_participant(raw, subject, case.options)  # last: a broken write leaves no row
 
 
 def _write_dataset_files(out_dir: Path) -> None:
     made_by = [{"Name": "fetalt2prep.sim", "Version": __version__, "Description": "simulated, nobody was scanned"}]
     common = {"BIDSVersion": BIDS_VERSION, "License": "CC0", "GeneratedBy": made_by}
     datasets: tuple[tuple[Path, dict[str, object]], ...] = (
-        (out_dir, {"Name": "simulated multi-TE fetal brain MRI", "DatasetType": "raw", "Authors": AUTHORS}),
+        (out_dir, {"Name": "simulated multi-TE brain MRI", "DatasetType": "raw", "Authors": AUTHORS}),
         (
             out_dir / "derivatives" / "masks",
             {"Name": "brain masks of the stacks", "DatasetType": "derivative"},
@@ -63,18 +60,19 @@ def _write_dataset_files(out_dir: Path) -> None:
         path = folder / "dataset_description.json"
         if not path.exists():
             links: dict[str, object] = {} if folder == out_dir else {"DatasetLinks": {"raw": "../.."}}
-            _write_json(path, head | common | links)
+            write_json(path, head | common | links)
             (folder / "README").write_text(README, "utf-8")
-    (out_dir / "derivatives" / "truth" / ".bidsignore").write_text("*_slices.tsv\n*_case.json\n", "utf-8")
-    _write_json(out_dir / "participants.json", PARTICIPANT_COLUMNS)
+    (out_dir / "derivatives" / "truth" / ".bidsignore").write_text("*_slices.*\n*_case.json\n", "utf-8")
+    write_json(out_dir / "participants.json", PARTICIPANT_COLUMNS)
 
 
-def _append_participant(raw: Path, subject: str, gestational_age_weeks: float) -> None:
+def _append_participant(raw: Path, subject: str, options: CaseOptions) -> None:
     table = raw / "participants.tsv"
     if not table.exists():
         table.write_text("participant_id\tgestational_age\n", "utf-8")
     with table.open("a", encoding="utf-8") as file:
-        file.write(f"sub-{subject}\t{gestational_age_weeks:g}\n")
+        age = f"{options.gestational_age_weeks:g}" if options.life == "fetal" else "n/a"
+        file.write(f"sub-{subject}\t{age}\n")
 
 
 def _write_raw(case: Case, anat: Path, prefix: str) -> None:
@@ -82,7 +80,7 @@ def _write_raw(case: Case, anat: Path, prefix: str) -> None:
         path = anat / f"{prefix}_{stack.name}_T2w.nii.gz"
         pixels = np.clip(np.rint(stack.pixels), 0, np.iinfo(np.int16).max)
         write_nifti(path, pixels.astype(np.int16), stack.affine)
-        _write_json(sidecar(path), _acquisition(stack, case))
+        write_json(sidecar(path), _acquisition(stack, case))
 
 
 def _acquisition(stack: Stack, case: Case) -> dict[str, object]:
@@ -94,9 +92,23 @@ def _acquisition(stack: Stack, case: Case) -> dict[str, object]:
         "SpacingBetweenSlices": case.options.spacing_mm,
         "SliceTiming": times,
         "MagneticFieldStrength": case.options.field_t,
-        "PulseSequenceType": "Single-shot fast spin echo",
         "MRAcquisitionType": "2D",
         "Manufacturer": "Simulated",
+    } | _sequence(stack, case)
+
+
+def _sequence(stack: Stack, case: Case) -> dict[str, object]:
+    train = case.options.echo_train
+    if train is None:
+        return {"PulseSequenceType": "Spin echo"}
+    plans = case.record["echoes"]
+    assert isinstance(plans, list)
+    (plan,) = (plan for plan in plans if plan["te_s"] == stack.te_s)
+    return {
+        "PulseSequenceType": "Single-shot fast spin echo",
+        "EchoTrainLength": plan["n_echoes"],
+        "PartialFourier": train.partial_fourier,
+        "ParallelReductionFactorInPlane": train.acceleration,
     }
 
 
@@ -105,62 +117,4 @@ def _write_masks(case: Case, anat: Path, prefix: str, raw_uri: str) -> None:
         path = anat / f"{prefix}_{stack.name}_desc-brain_mask.nii.gz"
         write_nifti(path, stack.mask.astype(np.uint8), stack.affine)
         source = f"{raw_uri}/{prefix}_{stack.name}_T2w.nii.gz"
-        _write_json(sidecar(path), {"Type": "Brain", "Sources": [source]})
-
-
-def _write_truth(case: Case, anat: Path, prefix: str) -> None:
-    truth = case.truth
-    head = {"SkullStripped": False, "Description": "simulated head at rest, without motion, noise or coil"}
-    for echo, (te_s, volume) in enumerate(zip(truth.te_s, truth.echoes, strict=True), 1):
-        path = anat / f"{prefix}_echo-{echo}_desc-truth_T2w.nii.gz"
-        write_nifti(path, volume, truth.affine)
-        _write_json(sidecar(path), head | {"EchoTime": float(te_s)})
-    maps = {"M0map": truth.m0} | ({} if truth.t2_s is None else {"T2map": truth.t2_s})
-    units = {"M0map": "arbitrary", "T2map": "s"}
-    for suffix, volume in maps.items():
-        path = anat / f"{prefix}_desc-truth_{suffix}.nii.gz"
-        write_nifti(path, volume, truth.affine)
-        _write_json(sidecar(path), head | {"Units": units[suffix]})
-    labels = anat / f"{prefix}_desc-truth_dseg.nii.gz"
-    write_nifti(labels, truth.labels, truth.affine)
-    names: dict[str, list[object]] = {
-        "index": [int(label) for label in Label],
-        "name": [label.name.lower() for label in Label],
-    }
-    write_tsv(anat / f"{prefix}_desc-truth_dseg.tsv", names)
-    mask = anat / f"{prefix}_desc-brain_mask.nii.gz"
-    write_nifti(mask, truth.mask.astype(np.uint8), truth.affine)
-    _write_json(sidecar(mask), {"Type": "Brain"})
-    full_name = [f"{prefix}_{name}_T2w" for name in case.slices["stack"]]
-    write_tsv(anat / f"{prefix}_desc-truth_slices.tsv", case.slices | {"stack": np.asarray(full_name)})
-    _write_json(anat / f"{prefix}_desc-truth_case.json", case.record)
-
-
-def sidecar(image: Path) -> Path:
-    """The JSON file beside a NIfTI file."""
-    return image.with_name(image.name.removesuffix(".nii.gz") + ".json")
-
-
-def write_nifti(path: Path, volume: NDArray[np.generic], affine: NDArray[np.float64]) -> None:
-    """Write a volume in scanner space (qform and sform code 1), making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image = nib.Nifti1Image(volume, affine)
-    image.set_sform(affine, 1)
-    image.set_qform(affine, 1)
-    image.header.set_xyzt_units("mm", "sec")
-    nib.save(image, path)
-
-
-def write_tsv(path: Path, columns: Mapping[str, Sequence[object] | NDArray[np.generic]]) -> None:
-    """Write columns of equal length; floating-point numbers with six decimals."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(columns)
-        for row in zip(*columns.values(), strict=True):
-            writer.writerow([f"{value:.6f}" if isinstance(value, float) else value for value in row])
-
-
-def _write_json(path: Path, content: Mapping[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+        write_json(sidecar(path), {"Type": "Brain", "Sources": [source]})

@@ -19,6 +19,7 @@ from fetalt2prep.sim.anatomy import Anatomy
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 SKULL_MM, SCALP_MM = 1.8, 2.6
+MAX_VOXELS = 2e8  # of a grid: beyond it memory runs out before anything else says so
 
 
 class Label(IntEnum):
@@ -53,12 +54,24 @@ class HeadGrid:
     @classmethod
     def around(cls, anatomy: Anatomy, spacing_mm: float, multiple: int = 1) -> HeadGrid:
         """Smallest grid that holds the whole head with an empty rim, its shape a multiple of ``multiple``."""
-        if spacing_mm <= 0:
-            raise ValueError(f"grid spacing is {spacing_mm} mm; it must be positive.")
         semi = np.asarray(anatomy.semi_axes_mm)
         rim = anatomy.csf_mm + SKULL_MM + SCALP_MM + 3.0 * spacing_mm
         low, high = -semi * (1.0, 1.05, 1.75) - rim, semi * (1.0, 1.22, 1.0) + rim
+        return cls.holding(low, high, spacing_mm, multiple)
+
+    @classmethod
+    def holding(
+        cls, low: NDArray[np.float64], high: NDArray[np.float64], spacing_mm: float, multiple: int = 1
+    ) -> HeadGrid:
+        """Smallest grid that holds a box, (3,) mm each, around its middle, its shape a multiple of ``multiple``."""
+        if spacing_mm <= 0:
+            raise ValueError(f"grid spacing is {spacing_mm} mm; it must be positive.")
         cells = np.ceil((high - low) / (spacing_mm * multiple)).astype(int) * multiple
+        if cells.astype(float).prod() > MAX_VOXELS:
+            raise ValueError(
+                f"a grid of {spacing_mm:g} mm over {np.round(high - low)} mm has {cells.astype(float).prod():.1e} "
+                f"voxels; the limit is {MAX_VOXELS:.0e}. Take a larger truth_mm."
+            )
         origin = (low + high) / 2 - (cells - 1) * spacing_mm / 2
         nx, ny, nz = (int(n) for n in cells)
         return cls((float(origin[0]), float(origin[1]), float(origin[2])), spacing_mm, (nx, ny, nz))
@@ -97,7 +110,7 @@ def head_labels(anatomy: Anatomy, grid: HeadGrid) -> NDArray[np.uint8]:
     cerebellum &= ~_ellipsoid(u, v, w, (0, -0.91, -0.70), (0.05, 0.14, 0.4))  # notch between its hemispheres
     cerebrum = _cerebrum(anatomy, x, y, z) & ~_ellipsoid(u, v, w, (0, -0.52, -0.70), (0.70, 0.41, 0.39))
     inside = skull > 0.6
-    _paint_cerebrum(labels, anatomy, grid, cerebrum & inside)
+    _paint_cerebrum(labels, anatomy, grid, _without_islands(cerebrum & inside))
     labels[cerebellum & inside] = Label.CEREBELLUM
     labels[stem & (skull > 0)] = Label.BRAINSTEM
     labels[_ellipsoid(u, v, w, (0, -0.285, -0.70), (0.10, 0.045, 0.13))] = Label.VENTRICLES  # fourth
@@ -107,6 +120,28 @@ def head_labels(anatomy: Anatomy, grid: HeadGrid) -> NDArray[np.uint8]:
 def brain_mask(labels: NDArray[np.uint8]) -> Bools:
     """Brain with the fluid around it, as a person would outline it."""
     return np.asarray((labels >= 1) & (labels <= LAST_BRAIN_LABEL))
+
+
+def _depth_mm(mask: Bools, spacing_mm: float) -> NDArray[np.float64]:
+    """Distance of every voxel of a mask to its surface, (x, y, z); outside, minus half a voxel.
+
+    Computed in the box that holds the mask and a rim, where it is the same: the transform needs 20 bytes a voxel.
+    """
+    profiles = [np.flatnonzero(mask.any(tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    box = tuple(slice(max(int(axis[0]) - 1, 0), int(axis[-1]) + 2) for axis in profiles)
+    distance = np.full(mask.shape, -spacing_mm / 2)
+    distance[box] = ndimage.distance_transform_edt(mask[box]) * spacing_mm - spacing_mm / 2
+    return distance
+
+
+def _without_islands(mask: Bools) -> Bools:
+    """The mask without pieces below 1 % of it: crumbs that deep folds cut off."""
+    pieces, n_pieces = ndimage.label(mask)
+    if n_pieces < 2:
+        return mask
+    size = np.bincount(pieces.ravel())
+    size[0] = 0
+    return np.asarray((size > 0.01 * size.sum())[pieces])
 
 
 def _ellipsoid(
@@ -181,7 +216,7 @@ def _paint_cerebrum(labels: NDArray[np.uint8], anatomy: Anatomy, grid: HeadGrid,
     u, v, w = x / ax, y / ay, z / az
     side = np.abs(u)
     labels[cerebrum] = Label.WHITE_MATTER
-    distance = ndimage.distance_transform_edt(cerebrum) * grid.spacing_mm - grid.spacing_mm / 2
+    distance = _depth_mm(cerebrum, grid.spacing_mm)
     callosal = np.sqrt((v / 0.54) ** 2 + ((w + 0.12) / 0.44) ** 2)
     near_midline = (np.abs(x) < 4.0) & (callosal < 1.0)
     base = (side < 0.22) & (w < -0.40) & (np.abs(v + 0.05) < 0.35)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from fetalt2prep.sim.phantom import Label
 from fetalt2prep.sim.tissue import Tissue
 
 Doubles = NDArray[np.float64]
+SURROUNDINGS = (Label.AMNIOTIC_FLUID, Label.UTERUS, Label.MATERNAL_TISSUE)
 EDGE_MM = 0.5  # width over which one layer gives way to the next
 
 
@@ -22,17 +24,23 @@ class Surroundings:
     semi_axes_mm: Doubles  # (3,) inner surface of the uterus
     wall_mm: float
 
-    def signal(self, points_mm: NDArray[np.floating], tissues: dict[Label, Tissue], te_s: float) -> NDArray[np.float32]:
-        """Spin-echo signal at world points (..., 3), in units of the fluid's M0."""
-        level = [
-            tissues[label].m0 * np.exp(-te_s / tissues[label].t2_s)
-            for label in (Label.AMNIOTIC_FLUID, Label.UTERUS, Label.MATERNAL_TISSUE)
-        ]
+    def layers(self, points_mm: NDArray[np.floating]) -> tuple[Doubles, Doubles]:
+        """Share of what lies at or beyond the wall, and of the mother, at world points (..., 3) -> (...) each."""
         offset = (points_mm - self.centre_mm) / self.semi_axes_mm
         depth_mm = (np.sqrt((offset**2).sum(-1)) - 1.0) * self.semi_axes_mm.mean()
         to_wall = np.clip(depth_mm / EDGE_MM + 0.5, 0.0, 1.0)
         to_mother = np.clip((depth_mm - self.wall_mm) / EDGE_MM + 0.5, 0.0, 1.0)
+        return to_wall, to_mother
+
+    def signal(self, points_mm: NDArray[np.floating], level: Sequence[float]) -> NDArray[np.float32]:
+        """Signal at world points (..., 3); ``level``: of the fluid, the wall and the mother."""
+        to_wall, to_mother = self.layers(points_mm)
         return np.asarray(level[0] + to_wall * (level[1] - level[0]) + to_mother * (level[2] - level[1]), np.float32)
+
+
+def spin_echo_levels(tissues: dict[Label, Tissue], te_s: float) -> list[float]:
+    """Spin-echo signal of the fluid, the wall and the mother, in units of their M0."""
+    return [float(tissues[label].m0 * np.exp(-te_s / tissues[label].t2_s)) for label in SURROUNDINGS]
 
 
 def draw_surroundings(rng: np.random.Generator, head_centre_mm: Doubles, head_semi_mm: Doubles) -> Surroundings:

@@ -1,4 +1,4 @@
-"""T2 and M0 of every tissue, with smooth variation and texture inside each."""
+"""T1, T2 and M0 of every tissue, with smooth variation and texture inside each."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from fetalt2prep.sim.phantom import HeadGrid, Label
 
 Floats = NDArray[np.float32]
 SPLINE_VARIANCE = 151.0 / 315.0  # mean over position of the sum of squared cubic B-splines
+LIVES = ("fetal", "adult")  # whose tissue: the column ``life`` of tissue.tsv
+TABLE_AGE_WEEKS = 30.0  # gestational age that the fetal rows of tissue.tsv are for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +23,7 @@ class Tissue:
 
     name: str
     label: Label
+    t1_s: float
     t2_s: float
     m0: float  # fluid is 1
     t2_spread: float
@@ -28,20 +31,32 @@ class Tissue:
     source: str
 
 
-def read_tissues(field_t: float) -> dict[Label, Tissue]:
-    """Tissues at a field strength in tesla, by label."""
+def read_tissues(field_t: float, life: str = "fetal", age_weeks: float = TABLE_AGE_WEEKS) -> dict[Label, Tissue]:
+    """Tissues at a field strength in tesla, by label.
+
+    ``age_weeks``: gestational age; T1 and T2 of fetal brain tissue fall linearly with it, and M0 a little, by the
+    share per week that the table gives. Adult rows have no such share.
+    """
+    if life not in LIVES:
+        raise ValueError(f"life is {life!r}; tissue.tsv knows {', '.join(LIVES)}.")
+    if not 18.0 <= age_weeks <= 42.0:
+        raise ValueError(f"gestational age is {age_weeks} weeks; tissue.tsv holds for 18 to 42 weeks.")
     text = resources.files("fetalt2prep.sim").joinpath("tissue.tsv").read_text("utf-8")
-    rows = list(csv.DictReader(text.splitlines(), delimiter="\t"))
+    rows = [row for row in csv.DictReader(text.splitlines(), delimiter="\t") if row["life"] == life]
     known = sorted({float(row["field_t"]) for row in rows})
     if field_t not in known:
         raise ValueError(f"field strength is {field_t} T; tissue.tsv knows {', '.join(f'{f:g}' for f in known)} T.")
-    numbers = ("t2_s", "m0", "t2_spread", "m0_spread")
+    weeks = age_weeks - TABLE_AGE_WEEKS
     return {
         Label(int(row["label"])): Tissue(
             name=row["tissue"],
             label=Label(int(row["label"])),
+            t1_s=float(row["t1_s"]) * (1.0 + weeks * float(row["relaxation_per_week"])),
+            t2_s=float(row["t2_s"]) * (1.0 + weeks * float(row["relaxation_per_week"])),
+            m0=float(row["m0"]) * (1.0 + weeks * float(row["m0_per_week"])),
+            t2_spread=float(row["t2_spread"]),
+            m0_spread=float(row["m0_spread"]),
             source=row["source"],
-            **{key: float(row[key]) for key in numbers},
         )
         for row in rows
         if float(row["field_t"]) == field_t
@@ -95,10 +110,20 @@ def tissue_maps(
     missing = sorted(set(np.unique(labels).tolist()) - {int(label) for label in tissues} - {0})
     if missing:
         raise ValueError(f"labels {missing} have no tissue; tissue.tsv knows {sorted(int(t) for t in tissues)}.")
-    variation = 0.9 * texture.t2_smooth.on(grid) + 0.45 * texture.t2_fine.on(grid)
-    t2_s = table[0][labels] * np.exp(table[2][labels] * np.clip(variation, -2.5, 2.5))
-    m0 = table[1][labels] * np.exp(table[3][labels] * np.clip(texture.m0_smooth.on(grid), -2.5, 2.5))
-    return t2_s.astype(np.float32), m0.astype(np.float32)
+    variation = 0.9 * texture.t2_smooth.on(grid)
+    variation += 0.45 * texture.t2_fine.on(grid)
+    return _varied(table[0], table[2], labels, variation), _varied(
+        table[1], table[3], labels, texture.m0_smooth.on(grid)
+    )
+
+
+def _varied(value: Floats, spread: Floats, labels: NDArray[np.uint8], variation: Floats) -> Floats:
+    """``value * exp(spread * variation)`` by label, the variation within 2.5; in place, for these are large."""
+    np.clip(variation, -2.5, 2.5, out=variation)
+    variation *= spread[labels]
+    np.exp(variation, out=variation)
+    variation *= value[labels]
+    return np.asarray(variation, np.float32)
 
 
 def _draw_field(rng: np.random.Generator, grid: HeadGrid, spacing_mm: float) -> SplineField:

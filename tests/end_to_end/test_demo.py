@@ -16,8 +16,9 @@ from scipy.ndimage import affine_transform
 
 from bids_app.main import run
 from fetalt2prep.core.metrics import t2_error
-from fetalt2prep.sim import CaseOptions, simulate_case, write_case
+from fetalt2prep.sim import simulate_case, write_case
 from fetalt2prep.sim.phantom import Label
+from fetalt2prep.sim.preset import read_preset
 from fetalt2prep.sim.score import read_truth, read_volume
 
 GOOD, BROKEN, SESSION = "sim01", "broken", "01"
@@ -58,7 +59,7 @@ class Demo:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Demo, int]:
     """The data set after one run, and the exit code of that run."""
     demo = Demo(tmp_path_factory.mktemp("demo"))
-    write_case(simulate_case(CaseOptions.demo(), seed=1), demo.bids, GOOD)
+    write_case(simulate_case(read_preset("demo"), seed=1), demo.bids, GOOD)
     for root in (demo.bids, demo.bids / "derivatives" / "masks"):
         for path in sorted((root / f"sub-{GOOD}").rglob("*.*")):
             copy = root / str(path.relative_to(root)).replace(GOOD, BROKEN)

@@ -48,7 +48,7 @@ def interfaces() -> list[type[BaseInterface]]:
 
 def test_the_walk_finds_every_step() -> None:
     names = {cls.__name__ for cls in interfaces()}
-    assert names == {"BrainMask", "CheckStacks", "Denoise", "FitT2", "JointRecon", "SelectStacks"}
+    assert names == {"BrainMask", "CheckStacks", "Denoise", "FitT2", "JointRecon", "SelectStacks", "Simulate"}
 
 
 def traits_of(spec: Any) -> Iterator[tuple[str, CTrait]]:

@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from fetalt2prep.sim import Case, CaseOptions, simulate_case
+from fetalt2prep.sim.preset import read_preset
 
 
 @pytest.fixture(scope="session")
 def small_options() -> CaseOptions:
     """A brain of 36 mm on a coarse grid: well under a second."""
     return replace(
-        CaseOptions.demo(),
+        read_preset("demo"),
         brain_length_mm=36.0,
         truth_mm=1.6,
         in_plane_mm=2.0,

@@ -1,30 +1,22 @@
-"""Slice acquisition: a slab by hand, motion, gain, independence from the reconstruction's forward model."""
+"""Slice acquisition: a slab by hand, motion, gain, background."""
 
 from __future__ import annotations
-
-import ast
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import fetalt2prep.sim
 from fetalt2prep.sim.acquisition import (
-    EDGE_SHARE,
     PLANES,
     Head,
     SliceEffects,
     StackPlan,
     acquire_mask,
     acquire_stack,
-    excited_share,
     plan_affine,
     plan_shape,
-    profile_points,
-    slice_profile,
-    truncate_kspace,
 )
 from fetalt2prep.sim.artefacts import VoidTable
+from fetalt2prep.sim.profile import EDGE_SHARE
 
 SIZE = 48  # mm; heads below are cubes of 1 mm voxels (0.5 along z) around the world's origin
 
@@ -54,16 +46,6 @@ def plan_of(plane: str = "ax", shape: tuple[int, int, int] = (16, 16, 5), thickn
         thickness_mm=thickness_mm,
         slice_times_s=np.arange(float(shape[2])),
     )
-
-
-def test_profile_integrates_to_one_and_has_the_asked_width() -> None:
-    z = np.linspace(-5, 5, 20001)
-    profile = slice_profile(z, 4.5)
-    assert np.trapezoid(profile, z) == pytest.approx(1.0, rel=1e-4)
-    assert np.ptp(z[profile > 0.5 * profile.max()]) == pytest.approx(4.5, abs=1e-2)  # full width at half maximum
-    running = np.cumsum(profile) * (z[1] - z[0]) - 0.5
-    assert np.allclose(excited_share(z, 4.5), running, atol=1e-3)
-    assert profile_points(4.5)[1].sum() == pytest.approx(1.0)
 
 
 def test_slab_as_thick_as_the_slice_gives_the_share_of_the_profile_inside_it() -> None:
@@ -136,37 +118,6 @@ def test_background_shows_only_where_the_head_is_not() -> None:
     pixels = acquire_stack(plan, head, still(3), 0, background=lambda p: np.full(p.shape[:-1], 7.0, np.float32))
     assert pixels[16, 16, 1] == pytest.approx(3.0, abs=0.1)
     assert pixels[2, 16, 1] == pytest.approx(7.0, abs=0.1)
-
-
-def test_kspace_truncation_keeps_low_frequencies_and_drops_high_ones() -> None:
-    i = np.arange(32)[:, None] / 32 * 2 * np.pi
-    low, high = np.cos(3 * i) * np.ones(32), np.cos(14 * i) * np.ones(32)
-    kept = truncate_kspace((5.0 + low).astype(np.float32), (16, 16))
-    assert np.allclose(kept, (5.0 + low)[::2, ::2], atol=1e-5)
-    assert np.abs(truncate_kspace(high.astype(np.float32), (16, 16))).max() < 1e-5
-
-
-def test_forward_model_is_not_the_one_the_reconstruction_inverts() -> None:
-    """Another profile than a Gaussian of the same width, and no line of the reconstruction's operator."""
-    z = np.linspace(-6, 6, 4001)
-    ours = slice_profile(z, 4.5)
-    sigma = 4.5 / 2.3548
-    gaussian = np.exp(-0.5 * (z / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
-    assert np.trapezoid(np.abs(ours - gaussian), z) > 0.2
-    imported = {
-        module
-        for path in Path(fetalt2prep.sim.__file__).parent.glob("*.py")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        for module in (
-            [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else []
-        )
-    }
-    allowed = {"fetalt2prep.core.signal", "fetalt2prep.core.stack", "fetalt2prep.core.metrics"}
-    assert {name for name in imported if name.startswith("fetalt2prep.core")} <= allowed
 
 
 def test_plan_covers_the_box_and_unknown_planes_are_refused() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fetalt2prep.sim.motion import LEVELS, draw_motion, interleaved, slice_times_s
+from fetalt2prep.sim.motion import LEVELS, FabianLevel, draw_motion, interleaved, slice_times_s
 
 
 def excursion(level: str) -> np.ndarray:
@@ -33,6 +33,31 @@ def test_none_does_not_move() -> None:
 def test_interleaving_takes_even_slices_first() -> None:
     assert interleaved(5).tolist() == [0, 2, 4, 1, 3]
     assert slice_times_s(5, 2.0).tolist() == [0.0, 6.0, 2.0, 8.0, 4.0]
+    assert interleaved(7, 3).tolist() == [0, 3, 6, 1, 4, 2, 5]
+    assert interleaved(4, 1).tolist() == [0, 1, 2, 3]
+    assert interleaved(2, 5).tolist() == [0, 1]
+    with pytest.raises(ValueError, match="interleave is 0"):
+        interleaved(4, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "shift_mm", "turn_deg"), [("fabian-slight", 1, 2), ("fabian-moderate", 3, 5), ("fabian-strong", 4, 8)]
+)
+def test_fabian_moves_five_percent_of_the_slices_and_the_pose_persists(name: str, shift_mm: int, turn_deg: int) -> None:
+    """Of 30 slices two take a new pose, and every stack starts at rest."""
+    level = LEVELS[name]
+    assert isinstance(level, FabianLevel)
+    shifts, turns = [], []
+    for seed in range(60):
+        poses = draw_motion(np.random.default_rng(seed), [30, 30], level)
+        for first in (0, 30):
+            states = np.c_[poses.rotation_deg, poses.shift_mm][first + interleaved(30)]
+            changes = np.flatnonzero(np.abs(np.diff(states, axis=0)).sum(1) > 0)
+            assert len(changes) + (states[0] != 0).any() == 2
+        shifts.append(np.abs(poses.shift_mm).max())
+        turns.append(np.linalg.norm(poses.rotation_deg, axis=1).max())
+    assert 0.95 * shift_mm < max(shifts) <= shift_mm
+    assert 0.95 * turn_deg < max(turns) <= turn_deg
 
 
 def test_neighbours_in_time_are_closer_than_neighbours_in_space() -> None:

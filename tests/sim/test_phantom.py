@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from fetalt2prep.sim.anatomy import Anatomy, cerebrum_length_mm, draw_anatomy, fold_depth_mm
-from fetalt2prep.sim.phantom import HeadGrid, Label, brain_mask, head_labels
+from fetalt2prep.sim.phantom import HeadGrid, Label, _depth_mm, brain_mask, head_labels
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,18 @@ def test_cortex_is_one_to_three_millimetres_thick() -> None:
     assert np.quantile(to_fluid, 0.98) <= anatomy.cortex_mm + 0.75
 
 
+@pytest.mark.parametrize("age", [21.0, 39.0])
+def test_cerebrum_is_in_one_piece(age: float) -> None:
+    anatomy = draw_anatomy(np.random.default_rng(2), age)
+    labels = head_labels(anatomy, HeadGrid.around(anatomy, 1.0))
+    assert ndimage.label(np.isin(labels, (1, 2, 3, 5, 6, 7)))[1] == 1
+
+
+def test_a_grid_that_would_not_fit_into_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="Take a larger truth_mm"):
+        HeadGrid.around(draw_anatomy(np.random.default_rng(0), 30.0), 0.05)
+
+
 def test_white_matter_is_inside_the_cortex(labels: np.ndarray) -> None:
     """Outside the midline and the base, white matter never meets the fluid around the brain."""
     white = labels == Label.WHITE_MATTER
@@ -84,11 +98,30 @@ def test_left_and_right_nearly_mirror_but_half_turns_do_not(labels: np.ndarray, 
     assert overlap(np.roll(turned, shift.astype(int), (0, 1, 2))) < 0.86
 
 
+def test_ventricles_are_as_wide_as_asked() -> None:
+    """Width of the atrium, the widest part of the lateral ventricle: 13 mm at scale 1 in a brain of 80 mm."""
+    for scale, expected_mm in ((1.0, 13.0), (0.6, 7.8)):
+        anatomy = replace(draw_anatomy(np.random.default_rng(2), 28.0, 80.0), ventricle_scale=scale)
+        grid = HeadGrid.around(anatomy, 0.5)
+        right = head_labels(anatomy, grid)[grid.shape[0] // 2 + 8 :] == Label.VENTRICLES
+        assert right.sum(0).max() * 0.5 == pytest.approx(expected_mm, rel=0.1)
+    once, wider = (draw_anatomy(np.random.default_rng(2), 28.0, 80.0, scale) for scale in (1.0, 1.5))
+    assert wider.ventricle_scale == pytest.approx(1.5 * once.ventricle_scale)
+
+
 def test_impossible_heads_are_refused() -> None:
     rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="ventricle_scale is 5"):
+        draw_anatomy(rng, 30.0, None, 5.0)
     with pytest.raises(ValueError, match="18 to 42 weeks"):
         draw_anatomy(rng, 50.0)
     with pytest.raises(ValueError, match="brain length is 3"):
         draw_anatomy(rng, 30.0, 3.0)
     with pytest.raises(ValueError, match="spacing is 0"):
         HeadGrid.around(draw_anatomy(rng, 30.0), 0.0)
+
+
+def test_depth_in_a_box_is_the_depth_in_the_whole_grid() -> None:
+    mask = np.zeros((30, 26, 22), bool)
+    mask[6:25, 3:20, 0:15] = ndimage.gaussian_filter(np.random.default_rng(0).standard_normal((19, 17, 15)), 2) > 0
+    assert np.allclose(_depth_mm(mask, 0.5), ndimage.distance_transform_edt(mask) * 0.5 - 0.25)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -72,25 +73,35 @@ def test_what_is_no_truth_is_refused(small_case: Case, tmp_path: Path) -> None:
 
 
 @pytest.mark.shared
-def test_agrees_with_the_reference_tool(shared: Path, tmp_path: Path) -> None:
-    """Blurred, noisy, too long and moved: T2 errors and SSIM within 2 % of the tool that set the targets."""
-    folder = shared / "cases" / "ga24_truth"
+@pytest.mark.parametrize("case", ["ga24", "ga29"])
+def test_agrees_with_the_reference_tool(case: str, shared: Path, tmp_path: Path) -> None:
+    """Blurred, noisy, too long and moved: every number within 2 % of the tool that set the targets.
+
+    Signed numbers (bias, shift of the median) may pass through 0: they agree within 0.5 ms. Images within 2 % and
+    T2 within 1 % of what is known without any resampling.
+    """
+    folder = shared / "cases" / f"{case}_truth"
     truth = read_truth(folder)
     assert truth.t2_s is not None
     rng = np.random.default_rng(0)
     around = ndimage.binary_dilation(truth.mask, iterations=2)
     files = [tmp_path / f"{k}.nii.gz" for k in range(4)]
     for k, echo in enumerate(truth.echoes):
-        spoiled = ndimage.gaussian_filter(echo, 0.6) + rng.normal(0, 15, echo.shape)
+        spoiled = ndimage.gaussian_filter(echo, 1.0) + rng.normal(0, 15, echo.shape)
         nib.save(nib.Nifti1Image((np.clip(spoiled, 0, None) * around).astype("f4"), moved(truth.affine)), files[k])
-    t2_s = 1.05 * ndimage.gaussian_filter(truth.t2_s, 0.6) + rng.normal(0, 0.02, truth.t2_s.shape)
+    grain = ndimage.gaussian_filter(rng.normal(0, 0.12, truth.t2_s.shape), 1.0)  # errors of a map hang together
+    t2_s = 1.05 * ndimage.gaussian_filter(truth.t2_s, 1.0) + grain
     nib.save(nib.Nifti1Image(t2_s.astype("f4"), moved(truth.affine)), files[3])
     tool = [sys.executable, str(shared / "tools" / "evaluate_case.py"), str(folder), "--t2map", str(files[3])]
     ran = subprocess.run([*tool, "--echoes", *map(str, files[:3])], capture_output=True, text=True, check=True)
-    theirs, ours = json.loads(ran.stdout), score_files(folder, files[:3], files[3])
-    for tissue, label in (("WM", 1), ("GM", 5)):
-        exact = t2_error(t2_s, truth.t2_s, truth.labels == label).as_ms()["mae"]  # without any resampling
-        assert ours[tissue]["mae"] == pytest.approx(exact, rel=0.01)  # type: ignore[index]
-        assert ours[tissue]["mae"] == pytest.approx(theirs[tissue]["mae"], rel=0.02)  # type: ignore[index]
-    assert ours["ssim"] == pytest.approx(theirs["ssim"], rel=0.02)
-    assert ours["scale_ratio_to_first"] == pytest.approx(theirs["scale_ratio_to_first"], rel=0.005)
+    theirs: dict[str, Any] = json.loads(ran.stdout)
+    ours: dict[str, Any] = score_files(folder, files[:3], files[3])
+    for tissue, label in (("WM", 1), ("GM", 5), ("deepGM", 6)):
+        exact = t2_error(t2_s, truth.t2_s, truth.labels == label).as_ms()["mae"]
+        assert ours[tissue]["mae"] == pytest.approx(exact, rel=0.01)
+        for name in ("mae", "medae", "core_mae", "median", "true_median"):
+            assert ours[tissue][name] == pytest.approx(theirs[tissue][name], rel=0.02), (tissue, name)
+        assert ours[tissue]["bias"] == pytest.approx(theirs[tissue]["bias"], rel=0.02, abs=0.5)
+    for name in ("ssim", "psnr", "scale_ratio_to_first"):
+        assert ours[name] == pytest.approx(theirs[name], rel=0.02)
+    assert ours["invalid_percent"] == pytest.approx(theirs["invalid_percent"], rel=0.02, abs=0.01)

@@ -1,0 +1,1 @@
+"""The command ``fetalt2``: the door to everything that needs no BIDS dataset, one file per subcommand."""
