@@ -2,8 +2,8 @@
 
 The models sc, mc, mcreg and decay on the same stacks, without the app around them: given masks, no denoising.
 Results go to ``results/paper_tables.json`` after each reconstruction; what is there already is not computed again
-(``--anew`` after a change of the code). ``--small`` ends in about ten minutes on two cores; the whole takes many hours
-without a GPU.
+(``--anew`` after a change of the code). ``--small`` took 16 minutes on one thread of a busy machine (10 minutes of CPU
+time in the reconstruction); the whole takes many hours without a GPU.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def compute(subjects: Sequence[Subject], models: Sequence[str], device: str, res
 def build_parser() -> argparse.ArgumentParser:
     """Arguments of the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.paper_tables", description=__doc__)
-    parser.add_argument("--small", action="store_true", help="few subjects in coarse pixels: about ten minutes")
+    parser.add_argument("--small", action="store_true", help="few subjects in coarse pixels: minutes, not hours")
     parser.add_argument("--scale", type=float, help="factor on pixel size and output voxel (default: 1)")
     parser.add_argument("--tables", type=int, nargs="+", choices=(2, 3), default=(2, 3))
     parser.add_argument("--fetuses", type=float, nargs="+", metavar="WEEKS", help="ages of table 2")
