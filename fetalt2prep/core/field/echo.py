@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from fetalt2prep.core.geometry import Grid
 
+LEAK = 0.2  # slope below zero: with none, T2 was one and the same value wherever all units had fallen silent
+
 
 class Encoding(Protocol):
     """What :class:`EchoField` asks of an encoding; ``GridPyramid`` and ``Siren`` have it."""
@@ -50,7 +52,7 @@ class EchoField(nn.Module):
         widths = [encoding.n_features, *hidden]
         layers: list[nn.Module] = []
         for n_in, n_out in pairwise(widths):
-            layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+            layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(LEAK)]
         self.network = nn.Sequential(*layers, nn.Linear(widths[-1], head.n_outputs))
         self.head = cast(nn.Module, head)
 

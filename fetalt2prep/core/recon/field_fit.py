@@ -16,7 +16,7 @@ from fetalt2prep.core.recon.penalty import decay_penalty
 from fetalt2prep.core.recon.priors import TypicalDecay, prior_cost
 from fetalt2prep.core.slice_op import SliceOperator, blur
 
-EDGE_WEIGHT = 0.045  # total variation per noise standard deviation, 1/mm^2 (see docs/method.md)
+EDGE_WEIGHT = 0.029  # total variation per noise standard deviation and face of a cube of Scene.unit_mm
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Scene:
     operator: SliceOperator
     lattice: Lattice
     blur_voxels: float
+    unit_mm: float  # see Slices
     gain: Tensor  # (pixel,)
     weight: Tensor  # (pixel,) robust
     sigma: float  # spread of the residual
@@ -105,13 +106,13 @@ class FieldFit:
         predicted, _ = scene.predict(log_signal)
         data = 0.5 * (scene.weight * (scene.gain * predicted - scene.values).square()).sum() / scene.sigma**2
         edges = scene.lattice.total_variation(torch.exp(log_signal), joint=self.joint)
-        smooth = EDGE_WEIGHT * min(scene.sigma, 0.022) / scene.sigma**2 * edges
+        smooth = EDGE_WEIGHT * min(scene.sigma, 0.022) / scene.sigma**2 * edges / scene.unit_mm**2
         total = data + smooth
         if self.alpha > 0:
-            volume = (scene.lattice.grid.spacing_mm / 0.8) ** 3  # a sum over points stands for an integral over space
+            volume = (scene.lattice.grid.spacing_mm / scene.unit_mm) ** 3  # a sum over points stands for an integral
             total = total + self.alpha * volume * decay_penalty(log_signal, self.projector)
         if scene.typical is not None:
-            total = total + prior_cost(log_signal, self.te_s, scene.typical, scene.lattice)
+            total = total + prior_cost(log_signal, self.te_s, scene.typical, scene.lattice, scene.unit_mm)
         return total
 
     def _scene(self) -> Scene:

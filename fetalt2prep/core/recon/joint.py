@@ -193,6 +193,7 @@ def _scene(slices: Slices, grid: Grid, poses: Rigid, trust: Trust) -> Scene:
         operator=operator,
         lattice=Lattice.seen_by(operator, len(slices.values), blur_voxels),
         blur_voxels=blur_voxels,
+        unit_mm=slices.unit_mm,
         gain=trust.gain[slices.slice_idx],
         weight=trust.weight,
         sigma=trust.sigma,

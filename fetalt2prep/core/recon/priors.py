@@ -10,9 +10,9 @@ from torch import Tensor
 from fetalt2prep.core.recon.lattice import Lattice
 from fetalt2prep.core.recon.penalty import decay_rate
 
-RATE_WEIGHT = 0.005  # units of chi-square per point of a 0.8 mm lattice
+RATE_WEIGHT = 0.005  # units of chi-square per cube of Slices.unit_mm
 DENSITY_WEIGHT = 0.02  # same units
-RATE_EDGE_WEIGHT = 0.17  # units of chi-square per mm^2 of surface between signals whose decays differ by a factor of e
+RATE_EDGE_WEIGHT = 0.11  # same units, per face of that cube between signals whose decays differ by a factor of e
 BRIGHT = 0.6  # of the typical first echo: tissue, and not bone
 FLUID_RATE = 1.2  # 1/s; slower decays are fluid, which is denser than tissue
 
@@ -33,12 +33,12 @@ class TypicalDecay:
         return replace(self, log_s0=float(_log_s0(log_signal, te_s)[tissue].median()))
 
 
-def prior_cost(log_signal: Tensor, te_s: Tensor, typical: TypicalDecay, lattice: Lattice) -> Tensor:
+def prior_cost(log_signal: Tensor, te_s: Tensor, typical: TypicalDecay, lattice: Lattice, unit_mm: float) -> Tensor:
     """All three priors with their weights, a scalar in units of chi-square; sums over points stand for integrals."""
-    volume = (lattice.grid.spacing_mm / 0.8) ** 3
+    volume = (lattice.grid.spacing_mm / unit_mm) ** 3
     points = RATE_WEIGHT * rate_prior(log_signal, te_s, typical)
     points = points + DENSITY_WEIGHT * density_prior(log_signal, te_s, typical)
-    return volume * points + RATE_EDGE_WEIGHT * rate_edges(log_signal, te_s, typical, lattice)
+    return volume * points + RATE_EDGE_WEIGHT / unit_mm**2 * rate_edges(log_signal, te_s, typical, lattice)
 
 
 def rate_prior(log_signal: Tensor, te_s: Tensor, typical: TypicalDecay) -> Tensor:
