@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fetalt2prep.core.geometry import Grid
 
-LEAK = 0.2  # slope below zero: with none, T2 was one and the same value wherever all units had fallen silent
+LEAK = 0.05  # slope below zero: with none, T2 can be one and the same value wherever all units have fallen silent
 
 
 class Encoding(Protocol):
