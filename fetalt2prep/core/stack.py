@@ -23,6 +23,7 @@ class Stack:
     te_s: float
     thickness_mm: float
     slice_times_s: NDArray[np.float64] | None = None  # (slice,)
+    noise_sigma: float | None = None  # of the pixels as acquired, before any denoising, scanner units; None: unknown
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3:

@@ -29,6 +29,10 @@ class _JointReconInputSpec(BaseInterfaceInputSpec):
         traits.Either(None, traits.List(traits.Float)),
         desc="time of each slice of each stack, s; None or an empty list: unknown",
     )
+    noise_sigmas = traits.List(
+        traits.Either(None, traits.Float),
+        desc="noise of each stack as acquired, scanner units; None or empty: estimated from the pixels given",
+    )
     model = traits.Enum("decay", *(m for m in MODELS if m != "decay"), usedefault=True, desc="signal model")
     field = traits.Enum(*FIELDS, usedefault=True, desc="neural field")
     resolution_mm = traits.Float(0.8, usedefault=True, desc="spacing of the reconstructed volumes, mm")
@@ -89,19 +93,22 @@ class JointRecon(SimpleInterface):
         )
 
     def _stacks(self) -> list[Any]:
+        from dataclasses import replace
+
         from fetalt2prep.io.stack import load_stack
 
         i, n_stacks = self.inputs, len(self.inputs.in_files)
         columns: list[list[Any]] = []
-        for name in ("masks", "echo_times_s", "thicknesses_mm", "slice_times_s"):
+        for name in ("masks", "echo_times_s", "thicknesses_mm", "slice_times_s", "noise_sigmas"):
             values = getattr(i, name)
             columns.append(list(values) if isinstance(values, list) and values else [None] * n_stacks)
             if len(columns[-1]) != n_stacks:
                 raise ValueError(f"{name} has {len(values)} entries for {n_stacks} stacks; give one for each.")
-        return [
-            load_stack(Path(image), Path(mask), te_s=te_s, thickness_mm=thickness, slice_times_s=times)[0]
-            for image, mask, te_s, thickness, times in zip(i.in_files, *columns, strict=True)
-        ]
+        stacks = []
+        for image, mask, te_s, thickness, times, sigma in zip(i.in_files, *columns, strict=True):
+            stack, _ = load_stack(Path(image), Path(mask), te_s=te_s, thickness_mm=thickness, slice_times_s=times)
+            stacks.append(replace(stack, noise_sigma=sigma))
+        return stacks
 
     def _save(self, recon: Any, options: Any, meter: Any, cwd: Path) -> None:
         import json

@@ -27,13 +27,15 @@ def init_denoise_wf(method: str = "nlm", name: str = "denoise_wf") -> pe.Workflo
     -------
     out_files
         Denoised stacks, same order.
+    noise_sigmas
+        Standard deviation of the noise of each before, scanner units.
     """
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(IdentityInterface(fields=["in_files", "masks"]), name="inputnode")
-    outputnode = pe.Node(IdentityInterface(fields=["out_files"]), name="outputnode")
+    outputnode = pe.Node(IdentityInterface(fields=["out_files", "noise_sigmas"]), name="outputnode")
     denoise = pe.MapNode(Denoise(method=method), iterfield=["in_file", "in_mask"], name="denoise")
     workflow.connect([
         (inputnode, denoise, [("in_files", "in_file"), ("masks", "in_mask")]),
-        (denoise, outputnode, [("out_file", "out_files")]),
+        (denoise, outputnode, [("out_file", "out_files"), ("noise_sigma", "noise_sigmas")]),
     ])  # fmt: skip
     return workflow

@@ -113,6 +113,7 @@ def init_fetal_t2_wf(
         (mask_wf, denoise_wf, [("outputnode.out_files", "inputnode.in_files")]),
         (mask_wf, denoise_wf, [("outputnode.masks", "inputnode.masks")]),
         (denoise_wf, recon_wf, [("outputnode.out_files", "inputnode.in_files")]),
+        (denoise_wf, recon_wf, [("outputnode.noise_sigmas", "inputnode.noise_sigmas")]),
         (mask_wf, recon_wf, chosen),
         (denoise_wf, outputnode, [("outputnode.out_files", "stacks")]),
         (mask_wf, outputnode, [("outputnode.masks", "stack_masks")]),

@@ -8,7 +8,7 @@ from nipype.pipeline import engine as pe
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.interfaces.recon import JointRecon
 
-INPUTS = ["in_files", "masks", "echo_times_s", "thicknesses_mm", "slice_times_s"]
+INPUTS = ["in_files", "masks", "echo_times_s", "thicknesses_mm", "slice_times_s", "noise_sigmas"]
 OUTPUTS = [
     "echo_files",
     "te_s",
@@ -38,6 +38,9 @@ def init_recon_wf(
         Stacks on one intensity scale, and their brain masks.
     echo_times_s, thicknesses_mm, slice_times_s
         One entry per stack.
+    noise_sigmas
+        Noise of each stack as acquired, scanner units; unset, or None for a stack: estimated from its pixels, which
+        must then not be denoised.
 
     Outputs
     -------

@@ -325,3 +325,11 @@ def test_lattices_refine_one_another_by_doublings(resolution_mm):
 def test_options_say_what_they_take(wrong, told):
     with pytest.raises(ValueError, match=told):
         ReconOptions(**wrong)
+
+
+def test_noise_floor_is_that_of_the_pixels_as_acquired(stacks):
+    """A denoised stack says how noisy it was; without a word, its own pixels are asked."""
+    quiet = [replace(s, noise_sigma=25.0) for s in stacks]
+    assert flatten(quiet).noise_sigma * flatten(quiet).scale == pytest.approx(25.0)
+    own = flatten(stacks)
+    assert 4.0 < own.noise_sigma * own.scale < 9.0  # 6 were put in

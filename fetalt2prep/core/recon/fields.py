@@ -13,7 +13,7 @@ from fetalt2prep.core.geometry import Grid
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.slices import Slices, typical_decay
 
-GRID_LEVELS, GRID_FEATURES, GRID_HIDDEN = 4, 4, (16, 16)
+GRID_LEVELS, GRID_FEATURES, GRID_HIDDEN = 4, 4, (32, 32)
 SIREN_WIDTH, SIREN_DEPTH = 96, 3  # compact; 330 x 7 as published takes half a minute a step on two cores
 LEARNING_RATES = {"grid": (0.08, 0.02), "siren": (5e-4, 5e-4)}  # encoding, network
 

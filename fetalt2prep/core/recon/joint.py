@@ -1,7 +1,8 @@
 """Joint multi-TE slice-to-volume reconstruction, top to bottom.
 
 Unknown are a field ``x -> log V(x, TE)`` of all echoes and, per slice j, a rigid pose T_j, a gain c_j and a weight w_j.
-With the slice acquisition S_j (motion, point spread function, sampling) on a lattice and the noise floor s,
+With the slice acquisition S_j (motion, point spread function, sampling) on a lattice, and the noise s of the pixels as
+acquired,
 
     predicted_j = c_j sqrt( (S_j exp log V)^2 + s^2 )
     minimise  sum_j w_j |predicted_j - measured_j|^2 / (2 sigma^2) + edges(V) + alpha |A log V|^2
@@ -45,7 +46,6 @@ from fetalt2prep.core.stack import Stack
 
 OnStep = Callable[[str, int, int, float], None]
 MARGIN_MM = 5.0  # the grid reaches this far beyond the outermost pixel: half a slice's profile
-FLOOR_SHARE, FLOOR_MOST = 0.85, 0.03  # noise floor from the spread of the residual, which holds misfit as well
 WORTH_TELLING_DEG = 10.0  # a stack that lay further off than this is named in the notes
 
 
@@ -58,11 +58,6 @@ class Trust:
     slice_weight: Tensor  # (slice,)
     sigma: float  # spread of the residual, session scale
     typical: TypicalDecay | None  # of the session's tissue; None where the model has no prior on it
-
-    @property
-    def floor(self) -> float:
-        """Noise floor, session scale."""
-        return FLOOR_SHARE * min(self.sigma, FLOOR_MOST / FLOOR_SHARE)
 
 
 def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep | None = None) -> Recon:
@@ -143,7 +138,7 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
         "n_pixels": len(slices.values),
         "n_lattice_points": len(method.scene.lattice.index),
         "noise_sigma": trust.sigma * slices.scale,
-        "noise_floor": trust.floor * slices.scale,
+        "noise_floor": slices.noise_sigma * slices.scale,
         "intensity_scale": slices.scale,
         "stop": stop.name,
         "advice": stop.value,
@@ -197,7 +192,7 @@ def _scene(slices: Slices, grid: Grid, poses: Rigid, trust: Trust) -> Scene:
         gain=trust.gain[slices.slice_idx],
         weight=trust.weight,
         sigma=trust.sigma,
-        floor=trust.floor,
+        floor=slices.noise_sigma,
         typical=trust.typical,
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fetalt2prep.core.denoise.noise import estimate_noise_sigma
 from fetalt2prep.core.geometry import Grid, Rigid
 from fetalt2prep.core.recon.penalty import decay_rate
 from fetalt2prep.core.recon.priors import TypicalDecay
@@ -37,6 +38,7 @@ class Slices:
     unit_mm: float  # length in which regularisation counts points and faces; 0.8 for 1.48 x 1.48 x 4.5 mm pixels
     te_s: Tensor  # (echo,) ascending
     scale: float  # scanner units per unit of ``values``, one for the whole session
+    noise_sigma: float  # of the pixels as acquired, session scale
     names: tuple[str, ...]  # (stack,)
 
     @property
@@ -95,6 +97,20 @@ def session_scale(stacks: Sequence[Stack]) -> float:
     return float(np.percentile(values, 99)) or 1.0
 
 
+def acquired_noise(stacks: Sequence[Stack]) -> float:
+    """Noise of a session's pixels as acquired, scanner units: median over stacks, estimated where a stack has none.
+
+    Averaging makes a magnitude image quieter and leaves its floor where the noise had put it: the floor is that of the
+    pixels before denoising.
+    """
+    known = [
+        estimate_noise_sigma(stack.pixels, stack.mask) if stack.noise_sigma is None else stack.noise_sigma
+        for stack in stacks
+        if stack.mask.any()
+    ]
+    return float(np.median(known)) if known else 0.0
+
+
 def flatten(stacks: Sequence[Stack], device: str = "cpu") -> Slices:
     """Flatten stacks to :class:`Slices`; echo indices follow ascending echo time."""
     te_s = sorted({round(stack.te_s, 6) for stack in stacks})
@@ -130,6 +146,7 @@ def flatten(stacks: Sequence[Stack], device: str = "cpu") -> Slices:
         unit_mm=UNIT_SHARE * float(np.mean([np.prod(stack.spacing_mm) for stack in stacks])) ** (1 / 3),
         te_s=torch.tensor(te_s, dtype=torch.float32, device=device),
         scale=scale,
+        noise_sigma=acquired_noise(stacks) / scale,
         names=tuple(stack.name for stack in stacks),
     )
 
