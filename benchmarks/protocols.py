@@ -11,7 +11,7 @@ from fetalt2prep.sim.preset import read_preset
 MODELS = ("sc", "mc", "mcreg", "decay")  # the paper's three, and the default of this package
 FETUSES_WEEKS = (25.0, 27.0, 30.0, 33.0, 35.0)
 N_ADULTS = 10
-FEW_FETUSES, FEW_ADULTS = (25.0, 27.0, 30.0), 2  # of the small version
+FEW_FETUSES, FEW_ADULTS = (25.0, 27.0, 30.0), 1  # of the small version
 SMALL_SCALE = {2: 3.0, 3: 4.0}  # of the small version: factor on pixels and voxels
 
 

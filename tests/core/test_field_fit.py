@@ -43,7 +43,7 @@ def loss_of(stacks, spacing_mm: float, alpha: float) -> float:
         for parameter in field.encoding_parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
     method = FieldFit(field, *LEARNING_RATES["grid"], 10, decay_projector(slices.te_s), alpha, True, slices.te_s, scene)
-    return float(method.loss(field))
+    return float(method.loss(field).detach())
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3])
