@@ -2,8 +2,8 @@
 
 The models sc, mc, mcreg and decay on the same stacks, without the app around them: given masks, no denoising.
 Results go to ``results/paper_tables.json`` after each reconstruction; what is there already is not computed again
-(``--anew`` after a change of the code). ``--small`` took 16 minutes on one thread of a busy machine (10 minutes of CPU
-time in the reconstruction); the whole takes many hours without a GPU.
+(``--anew`` after a change of the code). ``--small`` took 10 minutes of processor time on one thread; the whole takes
+many hours without a GPU.
 """
 
 from __future__ import annotations
