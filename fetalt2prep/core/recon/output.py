@@ -86,6 +86,7 @@ def consensus_mask(stacks: Sequence[Stack], poses: Rigid, grid: Grid) -> NDArray
             stack,
             pixels=stack.mask.astype(np.float32),
             mask=ndimage.binary_dilation(stack.mask, iterations=2),
+            noise_sigma=0.0,  # a mask has none to be estimated
         )
         for stack in stacks
     ]

@@ -11,7 +11,7 @@ import itertools
 import torch
 from torch import Tensor
 
-from fetalt2prep.core.geometry import Grid, Rigid, rotation_matrix, rotation_vector
+from fetalt2prep.core.geometry import Grid, Rigid, rotation_matrix
 from fetalt2prep.core.recon.slices import Slices
 from fetalt2prep.core.slice_op import blur
 
@@ -46,7 +46,7 @@ def search_stacks(slices: Slices) -> tuple[Rigid, dict[str, float]]:
             continue
         mine = slices.stack_of == stack
         poses = _replaced(poses, mine, poses.select(mine).followed_by(rotation, shift_mm))
-        moved[slices.names[stack]] = float(torch.rad2deg(rotation_vector(rotation).norm()))
+        moved[slices.names[stack]] = float(torch.rad2deg(_angle(rotation)))
     return poses, moved
 
 
@@ -111,7 +111,7 @@ class _Volumes:
         seen = seen - seen.mean(1, keepdim=True)
         centred = values - values.mean()
         correlation = (seen @ centred) / (seen.norm(dim=1) * centred.norm()).clamp(min=1e-9)
-        return correlation - PENALTY_PER_RAD * rotation_vector(rotations).norm(dim=-1)
+        return correlation - PENALTY_PER_RAD * _angle(rotations)
 
 
 def _search(volumes: _Volumes, stack: int) -> tuple[Tensor, Tensor, float]:
@@ -120,25 +120,24 @@ def _search(volumes: _Volumes, stack: int) -> tuple[Tensor, Tensor, float]:
     middle = points.mean(0)
     others = volumes.points_mm[volumes.stack != stack].mean(0)
     turns = _turns().to(points)
-    rotvec = torch.cat((turns, turns))
+    rotation = rotation_matrix(torch.cat((turns, turns)))
     shift_mm = torch.cat((torch.zeros_like(turns), (others - middle).expand_as(turns)))
-    agreement = volumes.agreement(stack, rotation_matrix(rotvec), shift_mm)
+    agreement = volumes.agreement(stack, rotation, shift_mm)
     stay = float(agreement[0])
     step_rad, step_mm = torch.pi / 30, 4.0
     for _ in range(HALVINGS):
         for _ in range(2):  # once to get there, once more to settle
             best = agreement.topk(min(BEAM, len(agreement))).indices
-            rotation, shift_mm, agreement = rotation_matrix(rotvec[best]), shift_mm[best], agreement[best]
+            rotation, shift_mm, agreement = rotation[best], shift_mm[best], agreement[best]
             nudges = torch.cat((torch.eye(6), -torch.eye(6))).to(points)
             tried = (rotation_matrix(nudges[:, None, :3] * step_rad) @ rotation).flatten(0, 1)
             tried_mm = (shift_mm + nudges[:, None, 3:] * step_mm).flatten(0, 1)
-            rotvec = torch.cat((rotvec[best], rotation_vector(tried)))
+            rotation = torch.cat((rotation, tried))
             shift_mm = torch.cat((shift_mm, tried_mm))
             agreement = torch.cat((agreement, volumes.agreement(stack, tried, tried_mm)))
         step_rad, step_mm = step_rad / 2, step_mm / 2
     winner = int(agreement.argmax())
-    rotation = rotation_matrix(rotvec[winner])
-    return rotation, middle + shift_mm[winner] - rotation @ middle, float(agreement[winner]) - stay
+    return rotation[winner], middle + shift_mm[winner] - rotation[winner] @ middle, float(agreement[winner]) - stay
 
 
 def _turns() -> Tensor:
@@ -149,6 +148,11 @@ def _turns() -> Tensor:
     turns += [directions * torch.pi / 180 * angle for angle in ANGLES_DEG]
     turns += [torch.eye(3) * torch.pi / 180 * angle for angle in FLIPS_DEG]
     return torch.cat(turns)
+
+
+def _angle(rotations: Tensor) -> Tensor:
+    """Angle of rotations (*, 3, 3) -> (*), radians, up to and with half turns."""
+    return torch.arccos(((rotations.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2).clamp(-1, 1))
 
 
 def _stay(like: Tensor) -> tuple[Tensor, Tensor]:
