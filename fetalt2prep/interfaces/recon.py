@@ -64,6 +64,7 @@ class JointRecon(SimpleInterface):
 
         from fetalt2prep.core.recon.joint import reconstruct
         from fetalt2prep.interfaces.account import Meter
+        from fetalt2prep.interfaces.heap import kept_heap
         from fetalt2prep.interfaces.progress import Progress
 
         meter = Meter()
@@ -71,7 +72,7 @@ class JointRecon(SimpleInterface):
         n_threads = torch.get_num_threads()
         torch.set_num_threads(self.inputs.n_threads)
         try:
-            with Progress() as progress:
+            with kept_heap(), Progress() as progress:
                 recon = reconstruct(stacks, options, progress)
         finally:
             torch.set_num_threads(n_threads)
