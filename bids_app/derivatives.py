@@ -93,7 +93,7 @@ def stack_derivatives(
                 meta=stamp(brain, options),
             ),
         ]
-    found.append(_of_session(session, table, "stats", desc="stacks", meta={"Description": "One row per stack"}))
+    found.append(of_session(session, table, "stats", desc="stacks", meta={"Description": "One row per stack"}))
     return found
 
 
@@ -115,7 +115,7 @@ def recon_derivatives(
             **field_strength(used),
             **recon_account(options),
         }
-        found.append(_of_session(session, echo, "T2w", desc="recon", echo=str(number), meta=stamp(meta, options)))
+        found.append(of_session(session, echo, "T2w", desc="recon", echo=str(number), meta=stamp(meta, options)))
     mask = {
         "Description": "Brain mask of the reconstruction",
         "Type": "Brain",
@@ -126,9 +126,9 @@ def recon_derivatives(
         **recon_account(options),
     }
     found += [
-        _of_session(session, brain_mask, "mask", desc="brain", meta=stamp(mask, options)),
-        _of_session(session, slice_table, "stats", desc="slices", meta=slices),
-        _of_session(session, info, "stats", desc="recon"),
+        of_session(session, brain_mask, "mask", desc="brain", meta=stamp(mask, options)),
+        of_session(session, slice_table, "stats", desc="slices", meta=slices),
+        of_session(session, info, "stats", desc="recon"),
     ]
     return found
 
@@ -155,7 +155,7 @@ def t2_derivatives(
         (rmse, "T2w", "rmse", "arbitrary", "Root mean square of the residual of the T2 fit"),
     ]
     found = [
-        _of_session(
+        of_session(
             session,
             file,
             suffix,
@@ -166,15 +166,16 @@ def t2_derivatives(
     ]
     reason = {"Description": "Why a voxel has a T2 (0) or none", "Sources": common["Sources"]}
     labels = {"Levels": {str(code): text for code, text in REASONS.items()}}
-    found.append(_of_session(session, valid, "dseg", desc="reason", meta=stamp({**reason, **labels}, options)))
-    found.append(_of_session(session, info, "stats", desc="t2"))
+    found.append(of_session(session, valid, "dseg", desc="reason", meta=stamp({**reason, **labels}, options)))
+    found.append(of_session(session, info, "stats", desc="t2"))
     return found
 
 
-def _of_session(
+def of_session(
     session: SessionInputs, in_file: str, suffix: str, *, desc: str | None = None, echo: str | None = None,
     meta: Mapping[str, Any] | None = None,
 ) -> Derivative:  # fmt: skip
+    """A file that was made from all stacks of a session."""
     entities = {"reconstruction": "inr", "suffix": suffix}
     entities |= {"desc": desc} if desc else {}
     entities |= {"echo": echo} if echo else {}

@@ -71,6 +71,10 @@ class Options:
     """``nlm`` or ``none``."""
     recon: ReconOptions = field(default_factory=ReconOptions)
     """The joint reconstruction."""
+    sample_mm: tuple[float, ...] = ()
+    """Further spacings, mm, at which the fitted field is sampled."""
+    save_field: bool = False
+    """Store the fitted field, to be sampled later."""
     run: RunOptions
     """How the work is carried out."""
 

@@ -90,8 +90,12 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
         help="multi-resolution grid encoding or sinusoidal network",
     )  # fmt: skip
     group.add_argument(
-        "--recon-resolution", type=float, default=recon.resolution_mm, metavar="MM",
-        help="isotropic voxel size of the reconstruction, mm",
+        "--recon-resolution", type=float, nargs="+", default=[recon.resolution_mm], metavar="MM",
+        help="isotropic voxel size of the reconstruction, mm; at further ones the same fit is sampled",
+    )  # fmt: skip
+    group.add_argument(
+        "--recon-save-field", action="store_true",
+        help="store the fitted field, which fetalt2 sample-field turns into volumes of any resolution and orientation",
     )  # fmt: skip
     group.add_argument(
         "--recon-alpha", type=float, default=recon.alpha, metavar="WEIGHT",
@@ -172,6 +176,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def further_resolutions(spacings_mm: Sequence[float]) -> tuple[float, ...]:
+    """All but the first, each once; ValueError for a voxel size that a reconstruction could not have either."""
+    for spacing_mm in spacings_mm[1:]:
+        ReconOptions(resolution_mm=spacing_mm)
+    return tuple(mm for mm in dict.fromkeys(spacings_mm) if mm != spacings_mm[0])
+
+
 def parse_args(argv: Sequence[str]) -> Options:
     """Read the command line; leaves with code 2 when it is wrong, 0 after help and version."""
     parser = build_parser()
@@ -180,11 +191,12 @@ def parse_args(argv: Sequence[str]) -> Options:
         recon = ReconOptions(
             model=args.recon_model,
             field=args.recon_field,
-            resolution_mm=args.recon_resolution,
+            resolution_mm=args.recon_resolution[0],
             alpha=args.recon_alpha,
             seed=args.random_seed,
             device=args.device,
         )
+        sample_mm = further_resolutions(args.recon_resolution)
     except ValueError as error:
         parser.error(str(error))
     return Options(
@@ -195,6 +207,8 @@ def parse_args(argv: Sequence[str]) -> Options:
         masks=dict(args.derivatives).get("masks"),
         denoise=args.denoise,
         recon=recon,
+        sample_mm=sample_mm,
+        save_field=args.recon_save_field,
         run=RunOptions(
             work_dir=args.work_dir.absolute(),
             nprocs=args.nprocs,

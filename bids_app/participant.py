@@ -11,10 +11,10 @@ from nipype.interfaces.base import Interface
 from nipype.pipeline import engine as pe
 
 from bids_app.options import Options
-from bids_app.outputs import SinkRecon, SinkStacks, SinkT2
+from bids_app.outputs import SinkRecon, SinkSampled, SinkStacks, SinkT2
 from bids_app.session import SessionInputs
 from fetalt2prep import __version__
-from fetalt2prep.workflows.fetal_t2 import init_fetal_t2_wf
+from fetalt2prep.workflows.fetal_t2 import SAMPLED_OUTPUTS, init_fetal_t2_wf
 
 MEM_GB = 3.0
 """Memory that Nipype sets aside for a reconstruction before it starts a second one."""
@@ -57,6 +57,7 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
         denoise=options.denoise,
         recon=options.recon,
         fit_t2=fit_t2,
+        sample_mm=options.sample_mm,
         n_threads=options.run.omp_nthreads,
         mem_gb=MEM_GB,
     )
@@ -74,12 +75,15 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
         (
             "sink_recon",
             SinkRecon,
-            ["stack_table", "echo_files", "te_s", "brain_mask", "slice_table", "recon_info"],
+            ["stack_table", "echo_files", "te_s", "brain_mask", "slice_table", "field_file", "recon_info"],
         ),
     ]
     if fit_t2:
         ports = ["te_s", "t2map", "s0map", "t2_stderr", "rmse", "valid", "t2_info"]
         sinks.append(("sink_t2", SinkT2, ports))
+    if options.sample_mm:
+        ports = ["te_s", *SAMPLED_OUTPUTS.values()]
+        sinks.append(("sink_sampled", SinkSampled, ports))
     for name, interface, ports in sinks:
         node = pe.Node(interface(session=session, options=options), name=name, run_without_submitting=True)
         workflow.connect([(fetal_t2_wf, node, [(f"outputnode.{port}", port) for port in ports])])

@@ -17,6 +17,7 @@ from fetalt2prep import __version__
     [
         [],
         ["--participant-label", "01", "02", "-d", "masks=m", "--mem-mb", "4000", "--stop-on-first-crash"],
+        ["--recon-resolution", "0.8", "0.5", "1.0", "0.5", "--recon-save-field"],
         ["--recon-model", "mcreg", "--recon-alpha", "0.5", "--random-seed", "7", "--device", "cuda:1", "-vv"],
     ],
 )

@@ -37,6 +37,7 @@ def test_the_walk_finds_every_builder() -> None:
 def variants() -> list[Any]:
     cases = [pytest.param(builder, {}, id=name) for name, builder in builders().items()]
     extra = [{"fit_t2": False}, {"denoise": "none"}, {"recon": ReconOptions(model="mcreg", alpha=0.1)}]
+    extra += [{"sample_mm": (0.5, 1.0)}, {"sample_mm": (0.5,), "fit_t2": False}]
     return cases + [pytest.param(init_fetal_t2_wf, options, id=str(options)) for options in extra]
 
 
