@@ -172,6 +172,7 @@ def _run_level(
     losses: list[float] = []
     for number in range(level.rounds + 1):
         last = number == level.rounds
+        method.scene = None  # before the next is made: each holds the slices' matrix and its transpose
         method.scene = _scene(slices, grid, poses, trust)
         n_steps = level.last_steps if last else level.steps
         if n_steps:
