@@ -36,18 +36,30 @@ class FieldSpec:
     """Lattice of the encoding."""
 
 
-ENCODINGS: dict[str, tuple[Callable[[Grid], Encoding], tuple[int, ...]]] = {
-    "grid": (lambda grid: GridPyramid(grid, GRID_LEVELS, GRID_FEATURES), GRID_HIDDEN),
-    "siren": (lambda grid: Siren(grid, SIREN_WIDTH, SIREN_DEPTH), ()),
+Layers = tuple[Encoding, tuple[int, ...] | None]
+"""An encoding and the hidden layers of the network on top of it; None: no network."""
+
+
+def _grid(grid: Grid, head: DecayHead | FreeHead) -> Layers:
+    """Exact decay is read from the grid itself: a problem with one solution, whatever the seed.
+
+    Free echoes share features through a network, without which nothing but their edges would tie them.
+    """
+    if isinstance(head, DecayHead):
+        return GridPyramid(grid, GRID_LEVELS, head.n_outputs, start_spread=0.0), None
+    return GridPyramid(grid, GRID_LEVELS, GRID_FEATURES), GRID_HIDDEN
+
+
+ENCODINGS: dict[str, Callable[[Grid, DecayHead | FreeHead], Layers]] = {
+    "grid": _grid,
+    "siren": lambda grid, _: (Siren(grid, SIREN_WIDTH, SIREN_DEPTH), ()),
 }
-"""Encoding and the hidden layers of the network on top of it, by the name of the field."""
+"""What is built for the name of a field."""
 
 
 def make_field(spec: FieldSpec) -> EchoField | SeparateFields:
     """Field on the CPU with parameters drawn from torch's global random state."""
-    encoding, hidden = ENCODINGS[spec.kind]
-    heads = _heads(spec)
-    fields = [EchoField(encoding(spec.grid), hidden, head) for head in heads]
+    fields = [EchoField(*ENCODINGS[spec.kind](spec.grid, head), head) for head in _heads(spec)]
     return fields[0] if len(fields) == 1 and spec.model != "sc" else SeparateFields(fields)
 
 

@@ -44,22 +44,29 @@ class Head(Protocol):
 
 
 class EchoField(nn.Module):
-    """One shared field: all echoes come from the same features."""
+    """One shared field: all echoes come from the same features, through a small network or directly."""
 
-    def __init__(self, encoding: Encoding, hidden: Sequence[int], head: Head) -> None:
+    def __init__(self, encoding: Encoding, hidden: Sequence[int] | None, head: Head) -> None:
+        """hidden: widths of the network's hidden layers; None: no network, the features are the head's inputs."""
         super().__init__()
         self.encoding = cast(nn.Module, encoding)
+        self.head = cast(nn.Module, head)
+        self.direct = hidden is None
+        if hidden is None:
+            if encoding.n_features != head.n_outputs:
+                raise ValueError(f"{encoding.n_features} features cannot be the head's {head.n_outputs} inputs.")
+            self.network: nn.Module = nn.Identity()
+            return
         widths = [encoding.n_features, *hidden]
         layers: list[nn.Module] = []
         for n_in, n_out in pairwise(widths):
             layers += [nn.Linear(n_in, n_out), nn.LeakyReLU(LEAK)]
         self.network = nn.Sequential(*layers, nn.Linear(widths[-1], head.n_outputs))
-        self.head = cast(nn.Module, head)
 
     def on_lattice(self, index: Tensor) -> Tensor:
         """Log-signal at lattice points, (n,) flat indices -> (echo, n)."""
         features: Tensor = cast(Encoding, self.encoding).on_lattice(index)
-        return cast(Tensor, self.head(self.network(features.T).T))
+        return cast(Tensor, self.head(features if self.direct else self.network(features.T).T))
 
     def forward(self, points_mm: Tensor) -> Tensor:
         """Log-signal at any world points, (n, 3) -> (echo, n)."""

@@ -12,6 +12,7 @@ from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.slices import Slices, typical_decay
 
 LEARNING_RATES = {"grid": (0.08, 0.02), "siren": (5e-4, 5e-4)}  # encoding, network
+DIRECT_RATE = 0.05  # of a grid without a network, in log-signal
 
 
 def field_spec(options: ReconOptions, slices: Slices, grid: Grid) -> FieldSpec:
@@ -32,6 +33,13 @@ def build_field(options: ReconOptions, slices: Slices, grid: Grid) -> EchoField 
         torch.manual_seed(options.seed)
         field = make_field(field_spec(options, slices, grid))
     return field.to(options.device)
+
+
+def learning_rates(options: ReconOptions, field: EchoField | SeparateFields) -> tuple[float, float]:
+    """Of the encoding and of the network."""
+    if isinstance(field, EchoField) and field.direct:
+        return DIRECT_RATE, 0.0
+    return LEARNING_RATES[options.field]
 
 
 def mean_log_signal(slices: Slices) -> Tensor:

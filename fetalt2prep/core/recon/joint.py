@@ -6,7 +6,7 @@ acquired,
 
     predicted_j = c_j sqrt( (S_j exp log V)^2 + s^2 )
     minimise  sum_j w_j |predicted_j - measured_j|^2 / (2 sigma^2) + edges(V) + alpha |A log V|^2
-              + |R2 - typical|^2 + b |log S0 - typical|^2 + b edges(R2)    (weights: :mod:`.priors`)
+              + |R2 - typical|^2 + b |log S0 - typical(x)|^2 + b edges(R2)    (weights: :mod:`.priors`)
 
 first with every stack as a whole moved to where it agrees best with the others (:mod:`.stack_search`), then in turns:
 some steps of Adam for the field on all pixels at once, then weights and gains in closed form and one
@@ -29,8 +29,8 @@ from fetalt2prep.core.field.echo import EchoField, SeparateFields
 from fetalt2prep.core.fit import Stop, fit
 from fetalt2prep.core.geometry import Grid, Rigid
 from fetalt2prep.core.outlier import cauchy_weights, robust_sigma, slice_weights
-from fetalt2prep.core.recon.field_fit import FieldFit, Scene
-from fetalt2prep.core.recon.fields import LEARNING_RATES, build_field, field_spec
+from fetalt2prep.core.recon.field_fit import FieldFit, Scene, magnitude
+from fetalt2prep.core.recon.fields import build_field, field_spec, learning_rates
 from fetalt2prep.core.recon.fitted import FittedField
 from fetalt2prep.core.recon.gains import slice_gains
 from fetalt2prep.core.recon.lattice import Lattice
@@ -39,6 +39,7 @@ from fetalt2prep.core.recon.output import collect
 from fetalt2prep.core.recon.penalty import alpha_rule, decay_projector
 from fetalt2prep.core.recon.poses import PosePrior, anchored, gauss_newton_step
 from fetalt2prep.core.recon.priors import TypicalDecay
+from fetalt2prep.core.recon.response import Response
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.recon.schedule import Level, levels
 from fetalt2prep.core.recon.slices import Slices, flatten, typical_decay
@@ -48,6 +49,7 @@ from fetalt2prep.core.stack import Stack
 
 OnStep = Callable[[str, int, int, float], None]
 MARGIN_MM = 5.0  # the grid reaches this far beyond the outermost pixel: half a slice's profile
+LEAST_SIGMA = 1e-4  # session scale: of a simulation without noise
 WORTH_TELLING_DEG = 10.0  # a stack that lay further off than this is named in the notes
 
 
@@ -88,7 +90,7 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
     for stack in stacks:
         if not np.isfinite(stack.pixels[stack.mask]).all():
             raise ValueError(f"{stack.name}: NaN or infinite pixels inside the mask; set the stack aside or mend it.")
-    slices = flatten(stacks, options.device)
+    slices = flatten(stacks, options.device, options.profile)
     began = time.perf_counter()
     poses, turned_deg = search_stacks(slices)
     seconds: dict[str, float] = {"search stacks": round(time.perf_counter() - began, 2)}
@@ -114,7 +116,7 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
             field.refine(grid)
         method = FieldFit(
             field,
-            *LEARNING_RATES[options.field],
+            *learning_rates(options, field),
             total_steps=level.rounds * level.steps + level.last_steps,
             projector=projector,
             # while stacks still move against each other, echoes disagree because of motion and not of physics
@@ -133,6 +135,7 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
     info = {
         "model": options.model,
         "field": options.field,
+        "profile": options.profile,
         "resolution_mm": options.resolution_mm,
         "seed": options.seed,
         "device": options.device,
@@ -194,17 +197,19 @@ def _scene(slices: Slices, grid: Grid, poses: Rigid, trust: Trust) -> Scene:
     """Slice acquisition, lattice and weights at the present poses."""
     operator = slices.operator(grid, poses)
     blur_voxels = lattice_blur_voxels(slices.blur_sigma_mm, grid.spacing_mm)
+    lattice = Lattice.seen_by(operator, len(slices.values), blur_voxels)
     return Scene(
         values=slices.values,
         operator=operator,
-        lattice=Lattice.seen_by(operator, len(slices.values), blur_voxels),
+        response=Response(operator, lattice.index, blur_voxels),
+        lattice=lattice,
         blur_voxels=blur_voxels,
         unit_mm=slices.unit_mm,
         gain=trust.gain[slices.slice_idx],
         weight=trust.weight,
         sigma=trust.sigma,
         floor=slices.noise_sigma,
-        typical=trust.typical,
+        typical=None if trust.typical is None else trust.typical.at(lattice.points_mm()),
     )
 
 
@@ -213,10 +218,12 @@ def _weigh(slices: Slices, method: FieldFit, trust: Trust) -> Trust:
     scene = method.scene
     assert scene is not None
     log_signal = method.field.on_lattice(scene.lattice.index)
-    typical = None if trust.typical is None else trust.typical.seen_in(log_signal, slices.te_s)
-    predicted, _ = scene.predict(log_signal)
+    typical = (
+        None if trust.typical is None else trust.typical.seen_in(log_signal, slices.te_s, scene.lattice.points_mm())
+    )
+    predicted = scene.predict(log_signal)
     residual = scene.gain * predicted - slices.values
-    sigma = robust_sigma(residual)
+    sigma = robust_sigma(residual, least=max(slices.noise_sigma, LEAST_SIGMA))
     rms = slices.mean_per_slice(residual.square()).sqrt()
     slice_weight = slice_weights(rms, slices.echo_of)
     weight = cauchy_weights(residual, sigma) * slice_weight[slices.slice_idx]
@@ -229,8 +236,9 @@ def _register(level: Level, slices: Slices, method: FieldFit, poses: Rigid, trus
     scene = method.scene
     assert scene is not None
     gain = trust.gain[slices.slice_idx]
-    predicted, volumes = scene.predict(method.field.on_lattice(scene.lattice.index))
+    volumes = scene.volumes(method.field.on_lattice(scene.lattice.index))
     signal = scene.operator.forward(volumes)
+    predicted = magnitude(signal, scene.floor)
     slope = gain * signal / predicted.clamp(min=1e-6)  # of the noise floor's square root
     poses = gauss_newton_step(
         slices,

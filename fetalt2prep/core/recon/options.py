@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 MODELS = ("sc", "mc", "mcreg", "decay")
 FIELDS = ("grid", "siren")
+PROFILES = ("box", "gaussian")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,8 @@ class ReconOptions:
     """Isotropic spacing of the reconstructed volumes, mm."""
     alpha: float | None = None
     """Weight of the decay penalty (``mcreg``); None follows the rule in :mod:`fetalt2prep.core.recon.penalty`."""
+    profile: str = "box"
+    """Through-plane profile of a slice: ``box`` of one thickness with rounded edges, or ``gaussian``."""
     seed: int = 0
     """Seed of the network initialisation."""
     device: str = "cpu"
@@ -31,6 +34,8 @@ class ReconOptions:
             raise ValueError(f"Reconstruction model {self.model!r} is unknown; choose one of {', '.join(MODELS)}.")
         if self.field not in FIELDS:
             raise ValueError(f"Reconstruction field {self.field!r} is unknown; choose one of {', '.join(FIELDS)}.")
+        if self.profile not in PROFILES:
+            raise ValueError(f"Slice profile {self.profile!r} is unknown; choose one of {', '.join(PROFILES)}.")
         if not 0.3 <= self.resolution_mm <= 4.0:
             raise ValueError(f"Reconstruction resolution is {self.resolution_mm} mm; give 0.3 to 4.0 mm.")
         if self.alpha is not None and self.alpha < 0:

@@ -36,7 +36,7 @@ def collect(
     """Volumes at the lattice's points, cropped to the mask; ``info`` is left empty."""
     lattice, grid = scene.lattice, scene.lattice.grid
     log_signal = field.on_lattice(lattice.index)
-    predicted, _ = scene.predict(log_signal)
+    predicted = scene.predict(log_signal)
     seen = lattice.scatter(torch.ones_like(log_signal[:1]))[0] > 0
     mask = consensus_mask(stacks, poses, grid) & seen.cpu().numpy()
     crop = _crop(mask)
