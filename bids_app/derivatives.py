@@ -14,10 +14,12 @@ from fetalt2prep import __version__
 REASONS = {
     0: "T2 estimated",
     1: "outside the brain mask",
-    2: "too few echo times",
+    2: "fewer than two echo times",
     3: "signal not positive",
-    4: "signal rises with echo time",
-    5: "T2 out of range",
+    4: "signal does not fall with echo time",
+    5: "T2 at or beyond a bound",
+    6: "fewer than two echoes above the noise",
+    7: "iterations did not settle",
 }
 FIT = "Log-linear least squares, weighted by the signal, on the jointly reconstructed echoes"
 

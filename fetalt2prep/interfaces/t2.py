@@ -44,7 +44,7 @@ class FitT2(SimpleInterface):
         import numpy as np
         import torch
 
-        from fetalt2prep.core.t2.loglinear import fit_loglinear
+        from fetalt2prep.core.t2.weighted_loglinear import fit_weighted_loglinear
         from fetalt2prep.interfaces.account import Meter
         from fetalt2prep.io.sidecar import InputError
         from fetalt2prep.io.volume import read_volume, save_volume
@@ -67,7 +67,7 @@ class FitT2(SimpleInterface):
         stderr = None
         if isinstance(i.echo_stderr_files, list):
             stderr = torch.from_numpy(np.stack([read(path) for path in i.echo_stderr_files]))
-        fit = fit_loglinear(
+        fit = fit_weighted_loglinear(
             torch.from_numpy(echoes),
             torch.tensor(i.echo_times_s, dtype=torch.float64),
             stderr=stderr,
