@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from fetalt2prep.core.likelihood import gaussian
-from fetalt2prep.core.t2.fit import T2_RANGE_S, T2Fit
+from fetalt2prep.core.t2.fit import T2Fit
 from fetalt2prep.core.t2.nlls import at_bounds
+from fetalt2prep.core.t2.options import T2_RANGE_S
 from fetalt2prep.core.t2.scoring import Optimum, covariance, decay_objective, minimise
 from fetalt2prep.core.t2.straight_line import checked_range
 from fetalt2prep.core.t2.train_dictionary import TrainOptions, TrainTable, train_table

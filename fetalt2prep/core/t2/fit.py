@@ -7,9 +7,6 @@ from enum import IntEnum
 
 from torch import Tensor
 
-T2_RANGE_S = (0.01, 5.0)
-"""Bounds of T2 unless others are asked for, seconds: wide enough for any tissue, and for fluid."""
-
 
 class T2Reason(IntEnum):
     """Why a voxel has a T2 (``OK``) or has none."""

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from fetalt2prep.core.likelihood import gaussian
-from fetalt2prep.core.t2.fit import T2_RANGE_S, T2Fit
+from fetalt2prep.core.t2.fit import T2Fit
+from fetalt2prep.core.t2.options import T2_RANGE_S
 from fetalt2prep.core.t2.scoring import Optimum, Terms, covariance, decay_objective, minimise
 from fetalt2prep.core.t2.straight_line import StraightLine, checked_range
 from fetalt2prep.core.t2.voxels import Decay, Voxels, fit_voxels

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from fetalt2prep.core.likelihood import rician
-from fetalt2prep.core.t2.fit import T2_RANGE_S, T2Fit
+from fetalt2prep.core.t2.fit import T2Fit
 from fetalt2prep.core.t2.nlls import exponential_decay, minimise_exponential
+from fetalt2prep.core.t2.options import T2_RANGE_S
 from fetalt2prep.core.t2.straight_line import checked_range
 from fetalt2prep.core.t2.voxels import Decay, Voxels, fit_voxels
 from fetalt2prep.core.t2.weighted_loglinear import weighted_line

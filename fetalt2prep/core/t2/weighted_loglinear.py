@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fetalt2prep.core.t2.fit import T2_RANGE_S, T2Fit
+from fetalt2prep.core.t2.fit import T2Fit
+from fetalt2prep.core.t2.options import T2_RANGE_S
 from fetalt2prep.core.t2.straight_line import StraightLine, checked_range, line_decay, straight_line
 from fetalt2prep.core.t2.voxels import Decay, Voxels, fit_voxels
 
