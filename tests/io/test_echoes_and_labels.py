@@ -44,7 +44,7 @@ def test_times_that_do_not_fit(write: Write, te_s: list[float] | None, message: 
 def test_echoes_on_two_grids_are_refused(write: Write) -> None:
     first, shifted = write("a.nii.gz"), AFFINE.copy()
     shifted[0, 3] += 2.0
-    with pytest.raises(InputError, match="lies up to 2 mm from a.nii.gz"):
+    with pytest.raises(InputError, match=r"lies up to 2 mm from a\.nii\.gz"):
         load_echoes([first, write("b.nii.gz", affine=shifted)], [0.1, 0.2])
     with pytest.raises(InputError, match="12 x 10 x 5 voxels"):
         read_on_grid_of(write("c.nii.gz", np.ones((12, 10, 5))), first)

@@ -75,7 +75,7 @@ def test_stimulated_echoes_as_published() -> None:
 
 
 def test_noise_floor_as_published() -> None:
-    """Weighted log-linear, 150 ms: 1.32 at an SNR of 50 in the mean over noisy voxels; the mean magnitude gives less."""
+    """Weighted log-linear, 150 ms: 1.32 at an SNR of 50, the mean over noisy voxels; mean magnitudes give less."""
     found = effect("noise floor", snr=50.0)
     assert 0.15 < found.high[0] < 0.35
     assert found.high[1] < 0.05
