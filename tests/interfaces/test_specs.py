@@ -49,10 +49,12 @@ def interfaces() -> list[type[BaseInterface]]:
 def test_the_walk_finds_every_step() -> None:
     names = {cls.__name__ for cls in interfaces()}
     assert names == {
+        "BiasBudget",
         "BrainMask",
         "CheckStacks",
         "Denoise",
         "FitT2",
+        "FlagCsf",
         "JointRecon",
         "SampleField",
         "SelectStacks",

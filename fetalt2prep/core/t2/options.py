@@ -52,3 +52,22 @@ class T2Options:
             raise ValueError(f"the noise is {self.noise_sigma:g}; it must be positive, in the units of the echoes.")
         if self.model.startswith("epg") and (self.echo_spacing_s is None or self.refocusing_deg is None):
             raise ValueError(f"T2 model {self.model} needs the echo spacing (s) and the refocusing angle (degrees).")
+
+
+@dataclass(frozen=True, kw_only=True)
+class T2Context:
+    """What is known of a session besides its echoes: for tables of regions and the bias budget."""
+
+    segmentation: str | None = None
+    """Label map in the space of the reconstruction; None: classes of T2."""
+    labels: str | None = None
+    """``feta``, ``bounti``, ``dhcp`` or a TSV; None: the TSV beside the label map, or the set that its name holds."""
+    element_mm3: float | None = None
+    """Volume of what the scanner resolved: voxels within it are not independent."""
+    gestational_age_weeks: float | None = None
+    field_t: float | None = None
+    refocusing_deg: float | None = None
+    """Nominal refocusing angle of the protocol."""
+    echo_spacing_s: float | None = None
+    notes: tuple[str, ...] = ()
+    """What was looked for and not found."""
