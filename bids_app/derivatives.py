@@ -205,7 +205,7 @@ def t2_account(options: Options) -> dict[str, Any]:
         "EstimationAlgorithm": f"{MODEL_NAMES[t2.model].capitalize()}, on the jointly reconstructed echoes",
         "T2Model": t2.model,
         "T2Bounds": list(t2.t2_bounds_s),
-        "T2Floor": t2.floor,
+        "T2NoiseFloor": t2.noise_floor,
     }
     if t2.model.startswith("epg"):
         account |= {"EchoSpacing": t2.echo_spacing_s, "RefocusingAngle": t2.refocusing_deg}

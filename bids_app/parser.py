@@ -123,8 +123,9 @@ def _add_t2(group: argparse._ArgumentGroup) -> None:
         help="bounds of T2, seconds; a T2 at or beyond them is no answer",
     )  # fmt: skip
     group.add_argument(
-        "--t2-floor", type=float, default=t2.floor, metavar="SIGNAL",
-        help="reconstructed echoes at or below it, scanner units, are left out, voxel by voxel",
+        "--t2-noise-floor", type=float, default=t2.noise_floor, metavar="N",
+        help="reconstructed echoes at or below N times their standard error are left out, voxel by voxel; with fewer "
+        "than two echoes left there is no T2",
     )  # fmt: skip
     group.add_argument(
         "--t2-echo-spacing", type=float, default=t2.echo_spacing_s, metavar="S",
@@ -229,7 +230,7 @@ def parse_args(argv: Sequence[str]) -> Options:
         t2 = T2Options(
             model=args.t2_model,
             t2_bounds_s=tuple(args.t2_bounds),
-            floor=args.t2_floor,
+            noise_floor=args.t2_noise_floor,
             echo_spacing_s=args.t2_echo_spacing,
             refocusing_deg=args.t2_refocusing,
         )

@@ -63,6 +63,11 @@ def _add_fit(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     add("--floor", type=float, default=options.floor, metavar="SIGNAL", help="echoes at or below it are left out")
     add(
+        "--noise-floor", type=float, default=options.noise_floor, metavar="N",
+        help="the same in units of the noise (of --stderr, else --noise, else estimated); 2 leaves out what noise alone "
+        "could be",
+    )  # fmt: skip
+    add(
         "--noise", type=float, metavar="SIGMA",
         help="noise in each part of the complex signal, for rician and for the share of fluid (None: from the "
         "background, else from the residuals)",
@@ -104,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     values = torch.from_numpy(echoes.values).to(device)
     where = torch.from_numpy(inside).to(device)
     noise = None
-    if options.model == "rician" and (options.noise_sigma is not None or stderr is None):
+    if (options.model == "rician" or options.noise_floor) and (options.noise_sigma is not None or stderr is None):
         noise = find_noise(values, te_s, where, options)
     level = None if noise is None else noise.sigma
     fit = estimate_t2(torch.where(where, values, 0.0), te_s, options, stderr=stderr, sigma=level, b1=b1)
@@ -137,6 +142,7 @@ def options_of(arguments: argparse.Namespace) -> T2Options:
         model=arguments.model,
         t2_bounds_s=tuple(arguments.bounds),
         floor=arguments.floor,
+        noise_floor=arguments.noise_floor,
         noise_sigma=arguments.noise,
         echo_spacing_s=arguments.echo_spacing,
         refocusing_deg=arguments.refocusing,

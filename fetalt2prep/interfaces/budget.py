@@ -9,6 +9,8 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface
 
 from fetalt2prep.core.t2.options import MODELS
 
+WORST_PERCENTILE = 90.0
+
 
 class _BiasBudgetInputSpec(BaseInterfaceInputSpec):
     echo_times_s = traits.List(traits.Float, mandatory=True, desc="echo times, s")
@@ -67,15 +69,16 @@ class BiasBudget(SimpleInterface):
         i = self.inputs
         tissue = read_volume(Path(i.t2map))[0] < TISSUE_BELOW_S
         found: dict[str, float | None] = dict.fromkeys(("snr", "csf_share", "residual_share"))
-        noise = None
-        if isinstance(i.recon_info, str):
-            noise = json.loads(Path(i.recon_info).read_text()).get("noise_floor")
-        if isinstance(noise, float) and noise > 0 and tissue.any():
-            found["snr"] = float(np.median(read_volume(Path(i.s0map))[0][tissue])) / noise
-            if isinstance(i.residual_file, str):
-                residual = float(np.nanmedian(read_volume(Path(i.residual_file))[0][tissue]))
-                signal = float(np.median(read_volume(Path(i.first_echo))[0][tissue]))
-                found["residual_share"] = float(np.sqrt(max(residual**2 - noise**2, 0.0))) / signal
+        recon = json.loads(Path(i.recon_info).read_text()) if isinstance(i.recon_info, str) else {}
+        floor, noise = (recon.get(name) for name in ("noise_floor", "noise_sigma"))
+        if isinstance(floor, float) and floor > 0 and tissue.any():
+            found["snr"] = float(np.median(read_volume(Path(i.s0map))[0][tissue])) / floor
+        if isinstance(noise, float) and isinstance(i.residual_file, str) and tissue.any():
+            residual = float(np.nanpercentile(read_volume(Path(i.residual_file))[0][tissue], WORST_PERCENTILE))
+            signal = float(np.median(read_volume(Path(i.first_echo))[0][tissue]))
+            found["residual_share"] = float(np.sqrt(max(residual**2 - noise**2, 0.0))) / signal
         if isinstance(i.csf_info, str):
-            found["csf_share"] = json.loads(Path(i.csf_info).read_text()).get("mean_share_in_tissue")
+            fluid = json.loads(Path(i.csf_info).read_text())
+            # Without a segmentation fluid cannot be told from tissue of long T2.
+            found["csf_share"] = fluid.get("mean_share_in_tissue") if fluid.get("segmented") else None
         return found

@@ -77,6 +77,7 @@ class FlagCsf(SimpleInterface):
             **assumed,
             "noise": source,
             "flagged_fraction": float(np.mean(probability[told] > 0.5)) if told.any() else None,
+            "segmented": segmentation is not None,
             "mean_share_in_tissue": float(share[tissue].mean()) if tissue.any() else None,
         }
         self._results["csf_probability"] = str(save_volume(probability, affine, cwd / "csf.nii.gz"))

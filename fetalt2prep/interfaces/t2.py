@@ -31,6 +31,7 @@ class _FitT2InputSpec(BaseInterfaceInputSpec):
     model = traits.Enum(*MODELS, usedefault=True, desc="estimator")
     t2_bounds_s = traits.Tuple(*T2_RANGE_S, usedefault=True, desc="a T2 at or beyond them, s, is no answer")
     floor = traits.Float(0.0, usedefault=True, desc="echoes at or below it are left out of the fit")
+    noise_floor = traits.Float(0.0, usedefault=True, desc="the same in units of the noise of the echoes")
     noise_sigma = traits.Either(
         None, traits.Float, desc="noise for the model rician; None: standard errors of the echoes, else estimated"
     )
@@ -85,7 +86,7 @@ class FitT2(SimpleInterface):
         given = isinstance(i.echo_stderr_files, list)
         stderr = torch.stack([read(path) for path in i.echo_stderr_files]) if given else None
         noise = None
-        if options.model == "rician" and (options.noise_sigma is not None or not given):
+        if (options.model == "rician" or options.noise_floor) and (options.noise_sigma is not None or not given):
             noise = find_noise(echoes, te_s, inside, options)
         fit = estimate_t2(
             torch.where(inside, echoes, 0.0),
@@ -111,6 +112,7 @@ class FitT2(SimpleInterface):
             model=i.model,
             t2_bounds_s=tuple(i.t2_bounds_s),
             floor=i.floor,
+            noise_floor=i.noise_floor,
             t1_s=i.t1_s,
             **{name: getattr(i, name) if isinstance(getattr(i, name), float) else None for name in optional},
         )

@@ -54,6 +54,7 @@ def fit_account(
         "estimator": MODEL_NAMES[options.model],
         "t2_bounds_s": list(options.t2_bounds_s),
         "floor": options.floor,
+        "noise_floor": options.noise_floor,
         "standard_errors": errors,
         "n_voxels": int(inside.sum()),
         "voxels_by_reason": {reason.name: int((codes == reason).sum()) for reason in T2Reason},

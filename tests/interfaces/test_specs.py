@@ -56,6 +56,7 @@ def test_the_walk_finds_every_step() -> None:
         "FitT2",
         "FlagCsf",
         "JointRecon",
+        "RegionStatistics",
         "SampleField",
         "SelectStacks",
         "Simulate",

@@ -41,7 +41,8 @@ class SessionFacts:
     csf_share: float | None = None
     """Mean share of fluid found in what should be tissue."""
     residual_share: float | None = None
-    """RMS of measured minus predicted pixels beyond the noise, over the signal of tissue at the first echo."""
+    """RMS of measured minus predicted pixels beyond the noise, in the worst tenth of tissue, over the signal of tissue
+    at the first echo."""
     model: str = "weighted"
     """Estimator of T2: what it models is no bias."""
 
@@ -159,7 +160,7 @@ def _residual(te: Tensor, t2: Tensor, share: float) -> Effect:
     slope = weight * delay / (weight * delay.square()).sum(0)
     error = share * signal[0] / signal  # of the logarithm
     change = t2 * (slope * error).square().sum(0).sqrt()
-    because = f"residual of the reconstruction beyond noise, {100 * share:.1f} % of the first echo, unlike in each echo"
+    because = f"residual beyond noise in the worst tenth of tissue, {100 * share:.1f} % of the first echo"
     return _effect("motion and other misfit", [-change, change], because)
 
 

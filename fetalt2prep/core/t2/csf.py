@@ -34,9 +34,11 @@ class CsfOptions:
     """Spread of the tissue's S0 about its reference, as a share."""
     pure: float = 0.5
     """Share of voxels that hold no fluid at all."""
+    typical_share: float = 0.15
+    """Among the others, fluid shares fall exponentially with this constant."""
 
     def __post_init__(self) -> None:
-        for name in ("fluid_t2_s", "fluid_m0", "tissue_log_sd", "s0_spread"):
+        for name in ("fluid_t2_s", "fluid_m0", "tissue_log_sd", "s0_spread", "typical_share"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"fluid share: {name} is {getattr(self, name):g}; it must be positive.")
         if not 0 < self.pure < 1:
@@ -104,7 +106,7 @@ def _posterior(signal: Tensor, te: Tensor, error: Tensor, t2: Tensor, s0: Tensor
     logs = []
     for node, log_prior in zip(z, log_node, strict=True):  # few nodes; one temporary each instead of all at once
         tissue = torch.exp(-te[:, None] / (t2 * torch.exp(prior.tissue_log_sd * node)))
-        for share, log_share in zip(SHARES, _log_prior(prior.pure), strict=True):
+        for share, log_share in zip(SHARES, _log_prior(prior), strict=True):
             shape = (1 - share) * tissue + share * fluid
             cross, power = (weighted * shape).sum(0), (weight * shape.square()).sum(0)
             gain = 1 + spread * power  # S0 ~ N(s0, spread), the shape known: integrated out
@@ -116,8 +118,9 @@ def _posterior(signal: Tensor, te: Tensor, error: Tensor, t2: Tensor, s0: Tensor
     return chance / chance.sum(0)
 
 
-def _log_prior(pure: float) -> list[float]:
-    """Half the voxels pure, the others with any share alike: each share stands for the interval around it."""
+def _log_prior(prior: CsfOptions) -> list[float]:
+    """Share of pure voxels, and among the others an exponential fall; each share stands for the interval around it."""
     edges = [0.0, *((a + b) / 2 for a, b in pairwise(SHARES[1:])), 1.0]
-    widths = [b - a for a, b in pairwise(edges)]
-    return [math.log(pure), *(math.log((1 - pure) * width) for width in widths)]
+    total = 1 - math.exp(-1 / prior.typical_share)
+    masses = [math.exp(-a / prior.typical_share) - math.exp(-b / prior.typical_share) for a, b in pairwise(edges)]
+    return [math.log(prior.pure), *(math.log((1 - prior.pure) * mass / total) for mass in masses)]

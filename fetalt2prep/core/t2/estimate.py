@@ -41,7 +41,7 @@ def estimate_t2(
 ) -> T2Fit:
     """Fit T2 and S0 as ``options`` say; echoes and stderr (echo, *grid), b1 (*grid) for ``epg`` alone.
 
-    ``rician`` takes ``sigma``, or in its absence ``stderr``, for its noise.
+    ``rician`` takes ``sigma``, or in its absence ``stderr``, for its noise; so does the noise floor.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def estimate_t2(
     """
     if b1 is not None and options.model != "epg":
         raise ValueError(f"a B1 map is of use to the model epg only, not to {options.model}.")
-    floor, bounds = options.floor, options.t2_bounds_s
+    floor, bounds = _floor(options, stderr, sigma), options.t2_bounds_s
     if options.model in CLOSED:
         return CLOSED[options.model](echoes, te_s, stderr=stderr, floor=floor, t2_range_s=bounds)
     if options.model == "rician":
@@ -62,6 +62,16 @@ def estimate_t2(
     if options.model == "epg-b1":
         return fit_epg_b1(echoes, te_s, train, stderr=stderr, floor=floor, t2_range_s=bounds)
     return fit_epg(echoes, te_s, train, b1=1.0 if b1 is None else b1, stderr=stderr, floor=floor, t2_range_s=bounds)
+
+
+def _floor(options: T2Options, stderr: Tensor | None, sigma: float | None) -> Tensor | float:
+    """Signal at or below which an echo is left out: the higher of the two floors."""
+    if options.noise_floor == 0:
+        return options.floor
+    noise = sigma if sigma is not None else stderr
+    if noise is None:
+        raise ValueError("a noise floor needs the noise: its level, or the standard errors of the echoes.")
+    return (options.noise_floor * torch.as_tensor(noise)).clamp(min=options.floor)
 
 
 def train_of(options: T2Options) -> TrainOptions:

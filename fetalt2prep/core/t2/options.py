@@ -28,6 +28,9 @@ class T2Options:
     """A T2 at or beyond these bounds, seconds, is no answer."""
     floor: float = 0.0
     """Echoes at or below it, in the units of the echoes, are left out of the fit."""
+    noise_floor: float = 0.0
+    """The same in units of the noise: standard errors of the echoes, or their noise level. 2 leaves out what noise
+    alone could be."""
     noise_sigma: float | None = None
     """Noise in each part of the complex signal, in the units of the echoes; None: from the standard errors of the
     echoes, else estimated. ``rician`` only."""
@@ -48,6 +51,8 @@ class T2Options:
             raise ValueError(f"the lower bound of T2 is {self.t2_bounds_s[0]:g} s; are the bounds in milliseconds?")
         if not self.floor >= 0:
             raise ValueError(f"the floor is {self.floor:g}; it must be 0 or more, in the units of the echoes.")
+        if not self.noise_floor >= 0:
+            raise ValueError(f"the noise floor is {self.noise_floor:g}; it must be 0 or more, in units of the noise.")
         if self.noise_sigma is not None and not self.noise_sigma > 0:
             raise ValueError(f"the noise is {self.noise_sigma:g}; it must be positive, in the units of the echoes.")
         if self.model.startswith("epg") and (self.echo_spacing_s is None or self.refocusing_deg is None):
