@@ -20,6 +20,7 @@ import nibabel as nib
 import numpy as np
 import torch
 
+from fetalt2prep.core.denoise.noise import estimate_noise_sigma
 from fetalt2prep.core.epg import echo_train, refocusing_train
 from fetalt2prep.core.signal import monoexponential
 from fetalt2prep.core.t2.csf import csf_share
@@ -27,7 +28,6 @@ from fetalt2prep.core.t2.epg import fit_epg, fit_epg_b1
 from fetalt2prep.core.t2.fit import T2Fit
 from fetalt2prep.core.t2.loglinear import fit_loglinear
 from fetalt2prep.core.t2.nlls import fit_nlls
-from fetalt2prep.core.t2.noise_level import sigma_from_residuals
 from fetalt2prep.core.t2.rician import fit_rician
 from fetalt2prep.core.t2.train_dictionary import TrainOptions
 from fetalt2prep.core.t2.weighted_loglinear import fit_weighted_loglinear
@@ -65,34 +65,46 @@ def prostate() -> torch.Tensor:
     return torch.from_numpy(np.moveaxis(pixels, -1, 0).reshape(len(MESE_S), -1))
 
 
-def prediction() -> dict[str, dict[str, float]]:
-    """Fit five echoes of a real decay, predict the other five: relative error over all voxels that all models fit."""
+SPLITS = {"every second echo": (0, 2, 4, 6, 8), "1 4 5 8 9": (0, 3, 4, 7, 8), "the early five": (0, 1, 2, 3, 4)}
+GLAND = (slice(40, 75), slice(50, 80))  # first and second axis of the file
+
+
+def prediction() -> list[dict[str, float]]:
+    """Fit five echoes of a real decay, predict the other five: median relative error, per cent.
+
+    Over all voxels that all models fit, and over those of the gland. ``noise_alone_percent``: what the noise of the
+    predicted echoes would give if the prediction were exact (0.67 sigma over the signal).
+    """
     echoes = prostate()
-    fitted, left = torch.arange(0, 10, 2), torch.arange(1, 10, 2)
-    sigma = sigma_from_residuals(echoes, MESE_S)
-    models: dict[str, Fit] = {
-        "loglinear": fit_loglinear,
-        "weighted": fit_weighted_loglinear,
-        "nlls": fit_nlls,
-        "rician": lambda e, te: fit_rician(e, te, sigma=sigma),
-        "epg-b1": lambda e, te: fit_epg_b1(e, te, MESE),
-    }
-    fits = {name: fit(echoes[fitted], MESE_S[fitted]) for name, fit in models.items()}
-    common = torch.stack([fit.ok for fit in fits.values()]).all(0)
-    results = {}
-    for name, fit in fits.items():
-        predicted = monoexponential(fit.s0.double(), fit.t2_s.double(), MESE_S[left])
-        if fit.b1 is not None:
-            predicted = train(fit.t2_s.double(), fit.b1.double(), MESE)[left + 1] * fit.s0
-        error = ((predicted - echoes[left]).abs() / echoes[left])[:, common]
-        percent = 100 * error[torch.isfinite(error)]
-        results[name] = {
-            "median_error_percent": float(percent.median()),
-            "rms_error_signal": float((predicted - echoes[left])[:, common].square().mean().sqrt()),
-            "t2_median_ms": 1000 * float(fit.t2_s[common].median()),
-            "n_voxels": int(common.sum()),
+    images = echoes.reshape(len(MESE_S), 128, 128).numpy().astype(np.float32)
+    noise = [estimate_noise_sigma(image[..., None]) for image in images]
+    gland = torch.zeros(128, 128, dtype=torch.bool)
+    gland[GLAND] = True
+    rows = []
+    for split, chosen in SPLITS.items():
+        fitted = torch.tensor(chosen)
+        left = torch.tensor([k for k in range(len(MESE_S)) if k not in chosen])
+        models: dict[str, Fit] = {
+            "loglinear": fit_loglinear,
+            "weighted": fit_weighted_loglinear,
+            "nlls": fit_nlls,
+            "rician": lambda e, te: fit_rician(e, te, sigma=float(np.mean(noise))),
+            "epg-b1": lambda e, te: fit_epg_b1(e, te, MESE),
         }
-    return results
+        fits = {name: fit(echoes[fitted], MESE_S[fitted]) for name, fit in models.items()}
+        everywhere = torch.stack([fit.ok for fit in fits.values()]).all(0) & (echoes > 0).all(0)
+        row: dict[str, float] = {"fitted": split, "n_voxels": int(everywhere.sum())}  # type: ignore[dict-item]
+        for place, where in (("all", everywhere), ("gland", everywhere & gland.ravel())):
+            for name, fit in fits.items():
+                predicted = monoexponential(fit.s0.double(), fit.t2_s.double(), MESE_S[left])
+                if fit.b1 is not None:
+                    predicted = train(fit.t2_s.double(), fit.b1.double(), MESE)[left + 1] * fit.s0
+                off = ((predicted - echoes[left]).abs() / echoes[left])[:, where]
+                row[f"{place}_{name}_percent"] = 100 * float(off.median())
+            alone = 0.6745 * torch.tensor(noise)[left][:, None] / echoes[left][:, where]
+            row[f"{place}_noise_alone_percent"] = 100 * float(alone.median())
+        rows.append(row)
+    return rows
 
 
 def train(t2_s: torch.Tensor, b1: torch.Tensor, options: TrainOptions, n_echoes: int = 11) -> torch.Tensor:
@@ -102,41 +114,48 @@ def train(t2_s: torch.Tensor, b1: torch.Tensor, options: TrainOptions, n_echoes:
 
 
 def against_scipy() -> dict[str, float]:
-    """Every voxel of the real decay, ten echoes: scipy's ``curve_fit`` (Levenberg-Marquardt) from the same start."""
+    """Every voxel of the real decay, ten echoes: scipy's ``curve_fit`` (Levenberg-Marquardt) from the same start.
+
+    Where the two differ, ``ours_fits_better``: the share in which ours leaves the smaller sum of squares.
+    """
     from scipy.optimize import curve_fit
 
     echoes = prostate()
     start = fit_weighted_loglinear(echoes, MESE_S)
-    began = time.process_time()
-    found = fit_nlls(echoes, MESE_S)
-    ours_s = time.process_time() - began
+    seconds = []
+    for _ in range(3):
+        began = time.process_time()
+        found = fit_nlls(echoes, MESE_S)
+        seconds.append(time.process_time() - began)
     te, values = MESE_S.numpy(), echoes.numpy()
 
     def model(t: np.ndarray, s0: float, t2: float) -> np.ndarray:
         return s0 * np.exp(-t / t2)
 
     places = torch.nonzero(start.ok & found.ok)[:, 0].tolist()
-    theirs = np.full(values.shape[1], np.nan)
-    failed, began = 0, time.process_time()
+    guesses = list(zip(start.s0.tolist(), start.t2_s.tolist(), strict=True))
+    theirs, failed, began = {}, 0, time.process_time()
     for k in places:
         try:
-            guess = (float(start.s0[k]), float(start.t2_s[k]))
-            theirs[k] = curve_fit(model, te, values[:, k], p0=guess)[0][1]
+            theirs[k] = curve_fit(model, te, values[:, k], p0=guesses[k])[0]
         except RuntimeError:
             failed += 1
     scipy_s = time.process_time() - began
-    t2 = found.t2_s.double().numpy()
-    both = np.isfinite(theirs) & np.isfinite(t2)
-    off = np.abs(t2[both] / theirs[both] - 1)
+    t2, s0 = found.t2_s.double().numpy(), found.s0.double().numpy()
+    off = {k: abs(t2[k] / fit[1] - 1) for k, fit in theirs.items()}
+    differ = [k for k, value in off.items() if value > 1e-3]
+    left = [[np.sum((values[:, k] - model(te, *fit)) ** 2) for fit in ((s0[k], t2[k]), theirs[k])] for k in differ]
+    agreeing = [value for value in off.values() if value <= 1e-3]
     return {
-        "n_voxels": int(both.sum()),
+        "n_voxels": len(theirs),
         "scipy_failed": failed,
-        "within_0.1_percent": float(np.mean(off < 1e-3)),
-        "largest_difference_percent": 100 * float(off.max()),
-        "p999_difference_percent": 100 * float(np.percentile(off, 99.9)),
+        "within_0.1_percent": len(agreeing) / len(theirs),
+        "n_that_differ": len(differ),
+        "ours_fits_better": float(np.mean([ours < other for ours, other in left])) if left else 1.0,
+        "median_difference": float(np.median(list(off.values()))),
         "scipy_cpu_s": scipy_s,
-        "ours_cpu_s": ours_s,
-        "times_as_fast": scipy_s / len(places) / (ours_s / values.shape[1]),
+        "ours_cpu_s": min(seconds),
+        "times_as_fast": scipy_s / len(places) / (min(seconds) / values.shape[1]),
     }
 
 

@@ -64,8 +64,8 @@ def _add_fit(group: argparse._ArgumentGroup) -> None:
     add("--floor", type=float, default=options.floor, metavar="SIGNAL", help="echoes at or below it are left out")
     add(
         "--noise-floor", type=float, default=options.noise_floor, metavar="N",
-        help="the same in units of the noise (of --stderr, else --noise, else estimated); 2 leaves out what noise alone "
-        "could be",
+        help="the same in units of the noise (of --stderr, else --noise, else estimated); 2 leaves out what noise "
+        "alone could be",
     )  # fmt: skip
     add(
         "--noise", type=float, metavar="SIGMA",

@@ -1,7 +1,7 @@
 """How far measured magnitudes are from a signal, for two kinds of noise: what a fit by maximum likelihood needs.
 
-Each function gives, element by element, the negative logarithm of the likelihood up to a constant, its derivative
-by the signal, and Fisher's information about the signal.
+Each function gives, element by element, the negative logarithm of the likelihood up to a constant, and its first and
+second derivative by the signal.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def rician(signal: Tensor, measured: Tensor, weight: Tensor) -> tuple[Tensor, Te
     """
     argument = weight * measured * signal
     bessel = torch.special.i0e(argument)
-    misfit = signal - measured
-    loss = 0.5 * weight * misfit.square() - torch.log(bessel)
-    score = weight * (signal - measured * torch.special.i1e(argument) / bessel)
-    return loss, score, weight * rician_information(signal * weight.sqrt())
+    ratio = torch.special.i1e(argument) / bessel
+    loss = 0.5 * weight * (signal - measured).square() - torch.log(bessel)
+    slope = torch.where(argument > 1e-8, 1.0 - ratio / argument - ratio.square(), 0.5)  # derivative of the ratio
+    return loss, weight * (signal - measured * ratio), weight * (1.0 - weight * measured.square() * slope)
 
 
 def rician_information(snr: Tensor) -> Tensor:

@@ -38,3 +38,12 @@ def test_expected_magnitude(signal: float) -> None:
     noise = 2.0 * torch.randn((2, 400_000), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     drawn = float(torch.hypot(signal + noise[0], noise[1]).mean())
     assert float(rician_mean(torch.tensor([signal]).double(), 2.0)) == pytest.approx(drawn, rel=0.005)
+
+
+@pytest.mark.parametrize("terms", [gaussian, rician])
+def test_the_curvature_is_the_derivative_of_the_score(terms) -> None:  # type: ignore[no-untyped-def]
+    signal = torch.linspace(0.1, 9.0, 60, dtype=torch.float64, requires_grad=True)
+    measured, weight = torch.full((60,), 3.0).double(), torch.full((60,), 0.7).double()
+    step = 1e-5
+    rise = terms(signal + step, measured, weight)[1] - terms(signal - step, measured, weight)[1]
+    torch.testing.assert_close(terms(signal, measured, weight)[2], rise / (2 * step), rtol=1e-4, atol=1e-6)

@@ -9,7 +9,7 @@ from fetalt2prep.core.likelihood import gaussian
 from fetalt2prep.core.t2.fit import T2Fit
 from fetalt2prep.core.t2.nlls import at_bounds
 from fetalt2prep.core.t2.options import T2_RANGE_S
-from fetalt2prep.core.t2.scoring import Optimum, covariance, decay_objective, minimise
+from fetalt2prep.core.t2.scoring import Optimum, covariance, decay_objective, information, minimise
 from fetalt2prep.core.t2.straight_line import checked_range
 from fetalt2prep.core.t2.train_dictionary import TrainOptions, TrainTable, train_table
 from fetalt2prep.core.t2.voxels import Decay, Voxels, checked_times, fit_voxels
@@ -44,7 +44,7 @@ def fit_epg(
         here = torch.nan_to_num(field[voxels.place], 1.0)
         return _decay(voxels, table, _minimise(voxels, table, here, bounds), here, bounds, n_parameters=2)
 
-    return fit_voxels(estimate, echoes, te_s, stderr=stderr, floor=floor)
+    return fit_voxels(estimate, echoes, te_s, stderr=stderr, floor=floor, lowest=-torch.inf)
 
 
 def fit_epg_b1(
@@ -79,7 +79,7 @@ def fit_epg_b1(
         here = _lowest(losses, torch.tensor(nodes, dtype=torch.float64, device=losses.device))
         return _decay(voxels, table, at(here), here, bounds, n_parameters=3)
 
-    return fit_voxels(estimate, echoes, te_s, stderr=stderr, floor=floor)
+    return fit_voxels(estimate, echoes, te_s, stderr=stderr, floor=floor, lowest=-torch.inf)
 
 
 def _minimise(voxels: Voxels, table: TrainTable, b1: Tensor, t2_range_s: tuple[float, float]) -> Optimum:
@@ -115,16 +115,16 @@ def _decay(
 ) -> Decay:
     """An optimum as an answer; with three parameters, B1 is one of them."""
     line = weighted_line(voxels)
-    ratio, _ = table.ratio(best.r2, b1)
+    ratio, slope = table.ratio(best.r2, b1)
     predicted = torch.exp(best.level - best.r2 * line.delay_s + ratio)
     noise = torch.ones_like(best.r2)
     if not voxels.noise_known:
         residual = torch.where(voxels.used, voxels.signal - predicted, 0.0)
         noise = residual_variance(residual, voxels.used, n_parameters=n_parameters)
-    information = best.information
+    told = information(voxels.weight, predicted, slope - line.delay_s)
     if n_parameters == 3:
-        information = information - _taken_by_b1(voxels, table, best, b1, predicted, line.delay_s)
-    var_level, var_r2, cov = covariance(information)
+        told = told - _taken_by_b1(voxels, table, best, b1, predicted, line.delay_s)
+    var_level, var_r2, cov = covariance(told)
     return Decay(
         level=best.level,
         r2=best.r2,

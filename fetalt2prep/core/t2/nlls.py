@@ -8,7 +8,7 @@ from torch import Tensor
 from fetalt2prep.core.likelihood import gaussian
 from fetalt2prep.core.t2.fit import T2Fit
 from fetalt2prep.core.t2.options import T2_RANGE_S
-from fetalt2prep.core.t2.scoring import Optimum, Terms, covariance, decay_objective, minimise
+from fetalt2prep.core.t2.scoring import Optimum, Terms, covariance, decay_objective, information, minimise
 from fetalt2prep.core.t2.straight_line import StraightLine, checked_range
 from fetalt2prep.core.t2.voxels import Decay, Voxels, fit_voxels
 from fetalt2prep.core.t2.weighted_loglinear import residual_variance, weighted_line
@@ -24,9 +24,10 @@ def fit_nlls(
 ) -> T2Fit:
     """Fit ``S = S0 exp(-TE / T2)`` in every voxel: the maximum of the likelihood for normal noise.
 
-    Started from the weighted log-linear fit and ended within the bounds by damped scoring. Weights are the inverse
+    Started from the weighted log-linear fit and ended within the bounds by damped Newton steps. Weights are the inverse
     squares of ``stderr``; without it all echoes count alike, and the noise is estimated from the residual, which needs
-    three echoes or more. Parameters and errors otherwise as in :func:`fetalt2prep.core.t2.loglinear.fit_loglinear`.
+    three echoes or more. Echoes at 0 or below count as well, unless the floor is above 0. Parameters and errors
+    otherwise as in :func:`fetalt2prep.core.t2.loglinear.fit_loglinear`.
     """
     bounds = checked_range(t2_range_s)
 
@@ -37,9 +38,9 @@ def fit_nlls(
         if not voxels.noise_known:
             residual = torch.where(voxels.used, voxels.signal - exponential(best, line), 0.0)
             noise = residual_variance(residual, voxels.used, n_parameters=2)
-        return exponential_decay(best, line, noise, bounds)
+        return exponential_decay(best, line, voxels.weight, noise, bounds)
 
-    return fit_voxels(estimate, echoes, te_s, stderr=stderr, floor=floor)
+    return fit_voxels(estimate, echoes, te_s, stderr=stderr, floor=floor, lowest=-torch.inf)
 
 
 def minimise_exponential(terms: Terms, voxels: Voxels, line: StraightLine, t2_range_s: tuple[float, float]) -> Optimum:
@@ -62,9 +63,12 @@ def exponential(best: Optimum, line: StraightLine) -> Tensor:
     return torch.exp(best.level - best.r2 * line.delay_s)
 
 
-def exponential_decay(best: Optimum, line: StraightLine, noise: Tensor, t2_range_s: tuple[float, float]) -> Decay:
-    """An optimum as an answer; ``noise`` (voxel,) multiplies the variances."""
-    var_level, var_r2, cov = covariance(best.information)
+def exponential_decay(
+    best: Optimum, line: StraightLine, weight: Tensor, noise: Tensor, t2_range_s: tuple[float, float]
+) -> Decay:
+    """An optimum as an answer; ``weight``: information about each echo; ``noise`` (voxel,) multiplies the variances."""
+    predicted = exponential(best, line)
+    var_level, var_r2, cov = covariance(information(weight, predicted, -line.delay_s))
     return Decay(
         level=best.level,
         r2=best.r2,
@@ -72,7 +76,7 @@ def exponential_decay(best: Optimum, line: StraightLine, noise: Tensor, t2_range
         var_level=noise * var_level,
         var_r2=noise * var_r2,
         cov=noise * cov,
-        predicted=exponential(best, line),
+        predicted=predicted,
         **at_bounds(best.r2, line.r2, t2_range_s),
         converged=best.converged,
     )

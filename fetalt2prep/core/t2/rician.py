@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fetalt2prep.core.likelihood import rician
+from fetalt2prep.core.likelihood import rician, rician_information
 from fetalt2prep.core.t2.fit import T2Fit
-from fetalt2prep.core.t2.nlls import exponential_decay, minimise_exponential
+from fetalt2prep.core.t2.nlls import exponential, exponential_decay, minimise_exponential
 from fetalt2prep.core.t2.options import T2_RANGE_S
 from fetalt2prep.core.t2.straight_line import checked_range
 from fetalt2prep.core.t2.voxels import Decay, Voxels, fit_voxels
@@ -38,6 +38,8 @@ def fit_rician(
     def estimate(voxels: Voxels) -> Decay:
         line = weighted_line(voxels)
         best = minimise_exponential(rician, voxels, line, bounds)
-        return exponential_decay(best, line, torch.ones_like(best.r2), bounds)
+        weight = voxels.weight
+        told = weight * rician_information(exponential(best, line) * weight.sqrt())
+        return exponential_decay(best, line, told, torch.ones_like(best.r2), bounds)
 
-    return fit_voxels(estimate, echoes, te_s, stderr=level.expand_as(echoes), floor=floor, noise=level)
+    return fit_voxels(estimate, echoes, te_s, stderr=level.expand_as(echoes), floor=floor, noise=level, lowest=0.0)

@@ -1,8 +1,9 @@
-"""Maximum likelihood of a decay by damped scoring: two unknowns per voxel, all voxels at once.
+"""Maximum likelihood of a decay by damped Newton steps: two unknowns per voxel, all voxels at once.
 
 The signal is ``exp(level + h(r2))``; h is ``-r2 (TE - centre)`` for one exponential, and a little more for an echo
 train. Each step solves two equations by hand, and is taken back where it did not lower the loss (Levenberg and
-Marquardt). Voxels leave as soon as they have settled.
+Marquardt). An echo whose curvature is not convex counts with a share of its weight instead, so that every step goes
+downhill. Voxels leave as soon as they have settled.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ MAX_STEPS = 200
 TOLERANCE = 1e-7
 FIRST_DAMPING = 1e-4
 MAX_DAMPING = 1e10
+CONVEX = 0.1
 
 Objective = Callable[..., tuple[Tensor, Tensor, Tensor]]
-"""(level, r2, *data) -> loss (voxel,), gradient (2, voxel), information (3, voxel): level, both, r2."""
+"""(level, r2, *data) -> loss (voxel,), gradient (2, voxel), curvature (3, voxel): level, both, r2."""
 Terms = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
-"""(signal, measured, weight) -> loss, derivative by the signal, information; see core.likelihood."""
+"""(signal, measured, weight) -> loss and its two derivatives by the signal; see core.likelihood."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Optimum:
-    """Where the loss is least within the bounds, all (voxel,) but ``information`` (3, voxel)."""
+    """Where the loss is least within the bounds, all (voxel,)."""
 
     level: Tensor
     r2: Tensor
     loss: Tensor
-    information: Tensor
     converged: Tensor
 
 
@@ -43,8 +44,9 @@ def decay_objective(terms: Terms, log_shape: Callable[..., tuple[Tensor, Tensor]
     def objective(level: Tensor, r2: Tensor, *data: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         log_h, slope = log_shape(r2, *data[2:])
         signal = torch.exp(level + log_h)
-        loss, score, information = terms(signal, data[0], data[1])
-        pull, weight = score * signal, information * signal.square()
+        loss, score, second = terms(signal, data[0], data[1])
+        pull, most = score * signal, data[1] * signal.square()
+        weight = torch.maximum(second * signal.square() + pull, CONVEX * most)
         weighted = weight * slope
         gradient = torch.stack((pull.sum(0), (pull * slope).sum(0)))
         return loss.sum(0), gradient, torch.stack((weight.sum(0), weighted.sum(0), (weighted * slope).sum(0)))
@@ -65,55 +67,59 @@ def minimise(
     """
     low, high = r2_range
     level, r2 = level.clone(), r2.clamp(low, high)
-    loss, gradient, information = objective(level, r2, *data)
+    loss, gradient, curvature = objective(level, r2, *data)
     result = Optimum(
         level=level.clone(),
         r2=r2.clone(),
         loss=loss.clone(),
-        information=information.clone(),
         converged=torch.zeros_like(r2, dtype=torch.bool),
     )
     place = torch.arange(len(r2), device=r2.device)
     damping = torch.full_like(r2, FIRST_DAMPING)
     for _ in range(MAX_STEPS):  # each step needs the one before it
-        step_level, step_r2 = _step(gradient, information, damping, r2, low, high)
+        step_level, step_r2 = _step(gradient, curvature, damping, r2, low, high)
         new = objective(level + step_level, r2 + step_r2, *data)
         better = new[0] <= loss + 1e-12 * loss.abs()
         level = torch.where(better, level + step_level, level)
         r2 = torch.where(better, r2 + step_r2, r2)
         loss = torch.where(better, new[0], loss)
         gradient = torch.where(better, new[1], gradient)
-        information = torch.where(better, new[2], information)
+        curvature = torch.where(better, new[2], curvature)
         settled = (step_r2.abs() <= TOLERANCE * r2) & (step_level.abs() <= TOLERANCE)
         done = settled | (damping > MAX_DAMPING)
         if bool(done.any()):
             at = place[done]
             result.level[at], result.r2[at], result.loss[at] = level[done], r2[done], loss[done]
-            result.information[:, at] = information[:, done]
             result.converged[at] = settled[done]
             left = ~done
             place, level, r2, loss, damping = (v[left] for v in (place, level, r2, loss, damping))
-            gradient, information = gradient[:, left], information[:, left]
+            gradient, curvature = gradient[:, left], curvature[:, left]
             better = better[left]
             data = [d[..., left] for d in data]
             if not len(place):
                 break
         damping = torch.where(better, (damping / 10).clamp(min=1e-12), (damping * 10).clamp(min=FIRST_DAMPING))
     result.level[place], result.r2[place], result.loss[place] = level, r2, loss
-    result.information[:, place] = information
     return result
 
 
 def _step(
-    gradient: Tensor, information: Tensor, damping: Tensor, r2: Tensor, low: float, high: float
+    gradient: Tensor, curvature: Tensor, damping: Tensor, r2: Tensor, low: float, high: float
 ) -> tuple[Tensor, Tensor]:
     """The damped step, cut at the bounds of r2; the level then follows the r2 that is left."""
-    h_level, h_both, h_r2 = information[0] * (1 + damping), information[1], information[2] * (1 + damping)
+    h_level, h_both, h_r2 = curvature[0] * (1 + damping), curvature[1], curvature[2] * (1 + damping)
     determinant = h_level * h_r2 - h_both.square()
     step_r2 = (h_both * gradient[0] - h_level * gradient[1]) / determinant
     step_r2 = (r2 + torch.nan_to_num(step_r2, 0.0, 0.0, 0.0)).clamp(low, high) - r2
     step_level = -(gradient[0] + h_both * step_r2) / h_level
     return torch.nan_to_num(step_level, 0.0, 0.0, 0.0).clamp(-1.0, 1.0), step_r2
+
+
+def information(weight: Tensor, signal: Tensor, slope: Tensor) -> Tensor:
+    """Fisher's information about level and r2, (3, voxel): level, both, r2; ``weight``: about each echo's signal."""
+    each = weight * signal.square()
+    by_r2 = each * slope
+    return torch.stack((each.sum(0), by_r2.sum(0), (by_r2 * slope).sum(0)))
 
 
 def covariance(information: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -26,8 +26,8 @@ class StraightLine:
 
 
 def straight_line(voxels: Voxels, weight: Tensor) -> StraightLine:
-    """Fit the logarithms of the used echoes with ``weight`` (echo, voxel), which is 0 for the others."""
-    log_signal = torch.log(torch.where(voxels.used, voxels.signal, 1.0))
+    """Fit the logarithms of the positive echoes with ``weight`` (echo, voxel), which is 0 for the others."""
+    log_signal = torch.log(torch.where(voxels.signal > 0, voxels.signal, 1.0))
     sum_w = weight.sum(0)
     centre = (weight * voxels.te_s).sum(0) / sum_w
     level = (weight * log_signal).sum(0) / sum_w

@@ -21,7 +21,7 @@ class Voxels:
     """Voxels that can be fitted, (echo, voxel), float64, each divided by ``scale`` so that its largest echo is 1."""
 
     signal: Tensor
-    """0 where the echo is not used."""
+    """0 where the echo is not used; an echo that is used may be 0 or below as well."""
     te_s: Tensor
     """(echo, 1)."""
     used: Tensor
@@ -67,12 +67,14 @@ def fit_voxels(
     stderr: Tensor | None,
     floor: Tensor | float,
     noise: Tensor | float | None = None,
+    lowest: float | None = None,
 ) -> T2Fit:
     """Sort voxels, hand those that can be fitted to ``estimate`` in batches, and put the results in their places.
 
     echoes: (echo, *grid); te_s: (echo,); stderr like ``echoes`` or None; floor and noise broadcast to ``echoes``.
-    An echo that is not finite, not positive, or not above ``floor`` is not used. With ``noise``, a voxel needs two
-    echoes above ``NOISE_FLOOR`` times it as well.
+    An echo that is not finite, or not above ``floor``, is not used. ``lowest``: where the floor is 0, echoes down to
+    this value are used as well, for they are data too unless a logarithm is taken. With ``noise``, a voxel needs two
+    echoes above ``NOISE_FLOOR`` times it.
 
     Raises
     ------
@@ -92,9 +94,12 @@ def fit_voxels(
         signal = flat[:, part].to(torch.float64)
         if error is not None:  # an echo of unknown error is as good as not measured
             signal = torch.where(torch.isfinite(error[:, part]) & (error[:, part] > 0), signal, torch.nan)
-        used = torch.isfinite(signal) & (signal > 0) & (signal > level[:, part])
-        above = used if known is None else used & (signal > NOISE_FLOOR * known[:, part])
-        cause = _cause(signal, used, above if noise is not None else used, te)
+        used = torch.isfinite(signal) & (signal > level[:, part]) & (signal > 0)
+        positive = used
+        if lowest is not None:
+            used = used | (torch.isfinite(signal) & (signal >= lowest) & (level[:, part] <= 0))
+        above = positive if known is None else positive & (signal > NOISE_FLOOR * known[:, part])
+        cause = _cause(signal, positive, above if noise is not None else positive, te)
         results["n_echoes"][part] = above.sum(0).to(torch.uint8)
         results["reason"][part] = cause
         kept = torch.nonzero(cause == T2Reason.OK)[:, 0]

@@ -37,7 +37,7 @@ def fit_weighted_loglinear(
 
 def weighted_line(voxels: Voxels) -> StraightLine:
     """The straight line with weights ``S^2 / variance``: also where iterative estimators start."""
-    return straight_line(voxels, voxels.signal.square() * voxels.weight)
+    return straight_line(voxels, voxels.signal.clamp(min=0).square() * voxels.weight)
 
 
 def _noise_variance(voxels: Voxels, line: StraightLine) -> Tensor:
