@@ -2,8 +2,8 @@
 
 The signal is ``exp(level + h(r2))``; h is ``-r2 (TE - centre)`` for one exponential, and a little more for an echo
 train. Each step solves two equations by hand, and is taken back where it did not lower the loss (Levenberg and
-Marquardt). An echo whose curvature is not convex counts with a share of its weight instead, so that every step goes
-downhill. Voxels leave as soon as they have settled.
+Marquardt). Where the loss is not convex, the information stands in for its curvature. Voxels leave as soon as they have
+settled.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_STEPS = 200
 TOLERANCE = 1e-7
 FIRST_DAMPING = 1e-4
 MAX_DAMPING = 1e10
-CONVEX = 0.1
+CONVEX = 1e-3
 
 Objective = Callable[..., tuple[Tensor, Tensor, Tensor]]
 """(level, r2, *data) -> loss (voxel,), gradient (2, voxel), curvature (3, voxel): level, both, r2."""
@@ -43,13 +43,15 @@ def decay_objective(terms: Terms, log_shape: Callable[..., tuple[Tensor, Tensor]
 
     def objective(level: Tensor, r2: Tensor, *data: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         log_h, slope = log_shape(r2, *data[2:])
-        signal = torch.exp(level + log_h)
+        signal = log_h.add_(level).exp_()
         loss, score, second = terms(signal, data[0], data[1])
-        pull, most = score * signal, data[1] * signal.square()
-        weight = torch.maximum(second * signal.square() + pull, CONVEX * most)
-        weighted = weight * slope
+        pull = score * signal
         gradient = torch.stack((pull.sum(0), (pull * slope).sum(0)))
-        return loss.sum(0), gradient, torch.stack((weight.sum(0), weighted.sum(0), (weighted * slope).sum(0)))
+        newton = quadratic(torch.addcmul(score, second, signal) * signal, slope)
+        convex = (newton[0] > 0) & (newton[0] * newton[2] > (1 + CONVEX) * newton[1].square())
+        if not bool(convex.all()):
+            newton = torch.where(convex, newton, quadratic(data[1] * signal * signal, slope))
+        return loss.sum(0), gradient, newton
 
     return objective
 
@@ -117,7 +119,11 @@ def _step(
 
 def information(weight: Tensor, signal: Tensor, slope: Tensor) -> Tensor:
     """Fisher's information about level and r2, (3, voxel): level, both, r2; ``weight``: about each echo's signal."""
-    each = weight * signal.square()
+    return quadratic(weight * signal * signal, slope)
+
+
+def quadratic(each: Tensor, slope: Tensor) -> Tensor:
+    """Sums over the echoes, (3, voxel), of ``each`` (echo, voxel), times the slope, times its square."""
     by_r2 = each * slope
     return torch.stack((each.sum(0), by_r2.sum(0), (by_r2 * slope).sum(0)))
 
