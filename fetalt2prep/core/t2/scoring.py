@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 MAX_STEPS = 200
-TOLERANCE = 1e-7
+TOLERANCE = 1e-6
 FIRST_DAMPING = 1e-4
 MAX_DAMPING = 1e10
 CONVEX = 1e-3
@@ -65,7 +65,7 @@ def minimise(
 ) -> Optimum:
     """Lowest loss from a start (voxel,), r2 held within its bounds; ``data`` have the voxel last.
 
-    Converged: the last step changed r2 by less than 1e-7 of itself, and the level by less than 1e-7.
+    Converged: the last step changed r2 by less than 1e-6 of itself, and the level by less than 1e-6.
     """
     low, high = r2_range
     level, r2 = level.clone(), r2.clamp(low, high)
