@@ -34,8 +34,8 @@ def scipy(results: Any) -> str:
     r = results["against_scipy"]
     return (
         f"Of {r['n_voxels']} voxels {100 * r['within_0.1_percent']:.2f} % agree within 0.1 % (median difference"
-        f" {r['median_difference']:.0e}). In the other {r['n_that_differ']} the bounded fit leaves the smaller sum of squares in"
-        f" {100 * r['ours_fits_better']:.0f} %. scipy took {r['scipy_cpu_s']:.2f} CPU seconds, `fit_nlls`"
+        f" {r['median_difference']:.0e}). In the other {r['n_that_differ']} the bounded fit leaves the smaller sum of"
+        f" squares in {100 * r['ours_fits_better']:.0f} %. scipy took {r['scipy_cpu_s']:.2f} CPU seconds, `fit_nlls`"
         f" {r['ours_cpu_s']:.3f}: {r['times_as_fast']:.0f} times as fast, per voxel, on one thread."
     )
 
