@@ -33,8 +33,9 @@ def check_folders(options: Options) -> None:
             f"The work folder {work_dir} is inside BIDS_DIR; its files would be taken for data. Choose "
             f"another with --work-dir."
         )
-    if options.masks is not None and not options.masks.is_dir():
-        raise OptionError(f"The masks folder {options.masks} (--derivatives masks=...) is not a folder.")
+    for name, folder in (("masks", options.masks), ("segmentation", options.segmentation)):
+        if folder is not None and not folder.is_dir():
+            raise OptionError(f"The {name} folder {folder} (--derivatives {name}=...) is not a folder.")
     check_writable(options.output_dir, "OUTPUT_DIR")
     if not options.run.reports_only:
         check_writable(options.run.work_dir, "The work folder (--work-dir)")

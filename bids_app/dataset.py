@@ -37,6 +37,8 @@ def description(options: Options) -> dict[str, Any]:
     links = {"raw": options.bids_dir}
     if options.masks is not None:
         links["masks"] = options.masks
+    if options.segmentation is not None:
+        links["segmentation"] = options.segmentation
     generated: dict[str, Any] = {"Name": "fetalt2prep", "Version": __version__}
     if container := container_of_environment():
         generated["Container"] = container

@@ -14,6 +14,7 @@ import tomli_w
 
 from fetalt2prep import __version__
 from fetalt2prep.core.recon.options import ReconOptions
+from fetalt2prep.core.t2.options import T2Options
 
 PACKAGES = (
     "torch",
@@ -71,6 +72,10 @@ class Options:
     """``nlm`` or ``none``."""
     recon: ReconOptions = field(default_factory=ReconOptions)
     """The joint reconstruction."""
+    t2: T2Options = field(default_factory=T2Options)
+    """The T2 fit."""
+    segmentation: Path | None = None
+    """Derivatives data set with a ``_dseg`` per session, in the space of the reconstruction."""
     sample_mm: tuple[float, ...] = ()
     """Further spacings, mm, at which the fitted field is sampled."""
     save_field: bool = False
@@ -97,8 +102,9 @@ def read_toml(path: Path) -> Options:
     table = tomllib.loads(path.read_text())
     table.pop("about", None)
     recon = _build(ReconOptions, table.pop("recon", {}), path.name)
+    t2 = _build(T2Options, table.pop("t2", {}), path.name)
     run = _build(RunOptions, table.pop("run", {}), path.name)
-    return _build(Options, {**table, "recon": recon, "run": run}, path.name)
+    return _build(Options, {**table, "recon": recon, "t2": t2, "run": run}, path.name)
 
 
 def package_versions() -> dict[str, str]:

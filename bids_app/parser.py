@@ -11,9 +11,11 @@ from pathlib import Path
 from bids_app.options import Options, RunOptions
 from fetalt2prep import __version__
 from fetalt2prep.core.recon.options import FIELDS, MODELS, ReconOptions
+from fetalt2prep.core.t2.options import MODELS as T2_MODELS
+from fetalt2prep.core.t2.options import T2Options
 
 DENOISERS = ("nlm", "none")
-DERIVATIVES = ("masks",)
+DERIVATIVES = ("masks", "segmentation")
 
 DESCRIPTION = "T2 maps of the fetal brain from stacks of 2D slices acquired at several echo times."
 EPILOG = (
@@ -57,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fetalt2prep {__version__}")
     _add_inputs(parser.add_argument_group("inputs"))
     _add_steps(parser.add_argument_group("denoising and reconstruction"))
+    _add_t2(parser.add_argument_group("T2 fit"))
     _add_running(parser.add_argument_group("running"))
     return parser
 
@@ -73,7 +76,8 @@ def _add_inputs(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-d", "--derivatives", nargs="+", default=[], metavar="NAME=PATH", type=named_folder,
         help="derivatives to use; masks=PATH holds a desc-brain_mask for every stack (none given: masks are "
-        "estimated)",
+        "estimated); segmentation=PATH holds a _dseg for every session, in the space of the reconstruction (none "
+        "given: regions are classes of T2)",
     )  # fmt: skip
 
 
@@ -104,6 +108,33 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--random-seed", type=int, default=recon.seed, metavar="SEED",
         help="seed of the reconstruction; the same seed gives the same result on the same machine",
+    )  # fmt: skip
+
+
+def _add_t2(group: argparse._ArgumentGroup) -> None:
+    t2 = T2Options()
+    group.add_argument(
+        "--t2-model", choices=T2_MODELS, default=t2.model,
+        help="weighted, loglinear: least squares on the logarithm; nlls: on the signal; rician: magnitudes near the "
+        "noise floor; epg, epg-b1: fast spin echo with stimulated echoes, B1 taken as 1 or fitted",
+    )  # fmt: skip
+    group.add_argument(
+        "--t2-bounds", type=float, nargs=2, default=list(t2.t2_bounds_s), metavar=("LOW", "HIGH"),
+        help="bounds of T2, seconds; a T2 at or beyond them is no answer",
+    )  # fmt: skip
+    group.add_argument(
+        "--t2-noise-floor", type=float, default=t2.noise_floor, metavar="N",
+        help="reconstructed echoes at or below N times their standard error are left out, voxel by voxel; with fewer "
+        "than two echoes left there is no T2",
+    )  # fmt: skip
+    group.add_argument(
+        "--t2-echo-spacing", type=float, default=t2.echo_spacing_s, metavar="S",
+        help="between the echoes of the train, seconds; epg needs it, and the bias budget uses it",
+    )  # fmt: skip
+    group.add_argument(
+        "--t2-refocusing", type=float, default=t2.refocusing_deg, metavar="DEG",
+        help="nominal refocusing angle; epg needs it, and the bias budget uses it (None: FlipAngle of the sidecars "
+        "where it can be that, else a range)",
     )  # fmt: skip
 
 
@@ -196,6 +227,13 @@ def parse_args(argv: Sequence[str]) -> Options:
             seed=args.random_seed,
             device=args.device,
         )
+        t2 = T2Options(
+            model=args.t2_model,
+            t2_bounds_s=tuple(args.t2_bounds),
+            noise_floor=args.t2_noise_floor,
+            echo_spacing_s=args.t2_echo_spacing,
+            refocusing_deg=args.t2_refocusing,
+        )
         sample_mm = further_resolutions(args.recon_resolution)
     except ValueError as error:
         parser.error(str(error))
@@ -207,6 +245,8 @@ def parse_args(argv: Sequence[str]) -> Options:
         masks=dict(args.derivatives).get("masks"),
         denoise=args.denoise,
         recon=recon,
+        t2=t2,
+        segmentation=dict(args.derivatives).get("segmentation"),
         sample_mm=sample_mm,
         save_field=args.recon_save_field,
         run=RunOptions(

@@ -12,7 +12,9 @@ from nipype.pipeline import engine as pe
 
 from bids_app.options import Options
 from bids_app.outputs import SinkRecon, SinkSampled, SinkStacks, SinkT2
+from bids_app.outputs_regions import SinkRegions
 from bids_app.session import SessionInputs
+from bids_app.t2_context import t2_context
 from fetalt2prep import __version__
 from fetalt2prep.workflows.fetal_t2 import SAMPLED_OUTPUTS, init_fetal_t2_wf
 
@@ -57,6 +59,8 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
         denoise=options.denoise,
         recon=options.recon,
         fit_t2=fit_t2,
+        t2=options.t2,
+        context=t2_context(session, options) if fit_t2 else None,
         sample_mm=options.sample_mm,
         n_threads=options.run.omp_nthreads,
         mem_gb=MEM_GB,
@@ -81,6 +85,8 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
     if fit_t2:
         ports = ["te_s", "t2map", "s0map", "t2_stderr", "rmse", "valid", "t2_info"]
         sinks.append(("sink_t2", SinkT2, ports))
+        ports = ["csf_probability", "region_table", "region_info", "budget_file"]
+        sinks.append(("sink_regions", SinkRegions, ports))
     if options.sample_mm:
         ports = ["te_s", *SAMPLED_OUTPUTS.values()]
         sinks.append(("sink_sampled", SinkSampled, ports))

@@ -49,11 +49,14 @@ def interfaces() -> list[type[BaseInterface]]:
 def test_the_walk_finds_every_step() -> None:
     names = {cls.__name__ for cls in interfaces()}
     assert names == {
+        "BiasBudget",
         "BrainMask",
         "CheckStacks",
         "Denoise",
         "FitT2",
+        "FlagCsf",
         "JointRecon",
+        "RegionStatistics",
         "SampleField",
         "SelectStacks",
         "Simulate",
@@ -96,7 +99,9 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     loaded = {name.split(".")[0] for name in ran.stdout.split()}
     assert loaded & {"torch", "skimage", "SimpleITK", "matplotlib", "bids", "niworkflows"} == set()
     ours = {name for name in ran.stdout.split() if name.startswith(("fetalt2prep.io", "fetalt2prep.core"))}
-    assert ours <= {"fetalt2prep.core", "fetalt2prep.core.recon", "fetalt2prep.core.recon.options"}
+    options = {"fetalt2prep.core.recon", "fetalt2prep.core.recon.options"}
+    options |= {"fetalt2prep.core.t2", "fetalt2prep.core.t2.options"}
+    assert ours <= {"fetalt2prep.core", *options}
 
 
 def _root() -> str:
