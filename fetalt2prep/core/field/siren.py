@@ -20,12 +20,15 @@ class Siren(nn.Module):
     U(+-sqrt(6/n)/omega).
     """
 
+    by_point = True
+
     def __init__(
         self, grid: Grid, width: int = PUBLISHED_WIDTH, depth: int = PUBLISHED_DEPTH, omega: float = 30.0
     ) -> None:
         super().__init__()
         self.grid = grid
         self.n_features = width
+        self.floats_per_point = 2 * width * (depth + 1)  # each sine's input and output
         self.omega = omega
         centre = [
             o + s * (n - 1) / 2 for o, s, n in zip(grid.origin_mm, [grid.spacing_mm] * 3, grid.shape, strict=True)

@@ -62,7 +62,13 @@ class Trust:
     typical: TypicalDecay | None  # of the session's tissue; None where the model has no prior on it
 
 
-def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep | None = None) -> Recon:
+def reconstruct(
+    stacks: Sequence[Stack],
+    options: ReconOptions,
+    on_step: OnStep | None = None,
+    *,
+    points_at_once: int | None = None,
+) -> Recon:
     """Reconstruct every echo of a session on one grid, with the pose, gain and weight of every slice.
 
     Parameters
@@ -73,6 +79,8 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
         Model, field, resolution, penalty, seed and device.
     on_step
         ``on_step(stage, step, n_steps, loss)`` after every round, for progress.
+    points_at_once
+        Lattice points that the field's network sees at once, to save memory (:mod:`.resources`); None: all.
 
     Raises
     ------
@@ -110,6 +118,7 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
         grid = Grid.around(points, level.spacing_mm, MARGIN_MM + level.spacing_mm, 2 ** (GRID_LEVELS - 1))
         if field is None:
             field = build_field(options, slices, grid)
+            field.points_at_once = points_at_once
         else:
             field.refine(grid)
         method = FieldFit(

@@ -25,6 +25,8 @@ class ReconOptions:
     """Seed of the network initialisation."""
     device: str = "cpu"
     """``cpu``, ``cuda`` or ``cuda:n``."""
+    mem_mb: int | None = None
+    """Memory for the whole process on the processor, MB; None: no limit. A GPU's own memory is its limit."""
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
@@ -33,5 +35,7 @@ class ReconOptions:
             raise ValueError(f"Reconstruction field {self.field!r} is unknown; choose one of {', '.join(FIELDS)}.")
         if not 0.3 <= self.resolution_mm <= 4.0:
             raise ValueError(f"Reconstruction resolution is {self.resolution_mm} mm; give 0.3 to 4.0 mm.")
+        if self.mem_mb is not None and self.mem_mb < 1:
+            raise ValueError(f"The reconstruction's memory is {self.mem_mb} MB; give at least 1 MB, or none.")
         if self.alpha is not None and self.alpha < 0:
             raise ValueError(f"The decay penalty's weight is {self.alpha}; it cannot be negative.")
