@@ -83,11 +83,12 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--recon-model", choices=MODELS, default=recon.model,
         help="sc: each echo by itself; mc: one shared field; mcreg: mc with the decay penalty; "
-        "decay: the field gives S0 and R2 and the echoes follow exactly",
+        "decay: the field gives S0 and R2 and the echoes follow exactly; bridge: decay with a small departure per echo",
     )  # fmt: skip
     group.add_argument(
         "--recon-field", choices=FIELDS, default=recon.field,
-        help="multi-resolution grid encoding or sinusoidal network",
+        help="multi-resolution grid encoding, the same by hash tables, sinusoidal network of the published size, or "
+        "a small one",
     )  # fmt: skip
     group.add_argument(
         "--recon-resolution", type=float, nargs="+", default=[recon.resolution_mm], metavar="MM",
@@ -99,7 +100,7 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     group.add_argument(
         "--recon-alpha", type=float, default=recon.alpha, metavar="WEIGHT",
-        help="weight of the decay penalty of mcreg (None: the documented rule)",
+        help="weight of the decay penalty of mcreg and bridge (None: the documented rule)",
     )  # fmt: skip
     group.add_argument(
         "--random-seed", type=int, default=recon.seed, metavar="SEED",

@@ -48,7 +48,7 @@ print(expected, peak * 1024 / 1e6 - held, tight)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of memory where Linux says it")
-@pytest.mark.parametrize(("field", "points_at_once"), [("grid", 0), ("siren", 0), ("siren", 16384)])
+@pytest.mark.parametrize(("field", "points_at_once"), [("grid", 0), ("siren-compact", 0), ("siren-compact", 16384)])
 def test_the_estimate_is_within_a_third_of_the_peak(repo, field, points_at_once):
     ran = subprocess.run(
         [sys.executable, "-c", MEASURE, field, "0.8", str(points_at_once)],
@@ -151,7 +151,7 @@ class Limit(TorchDispatchMode):
 
 def test_running_out_of_memory_ends_in_smaller_pieces_and_says_so(phantom, options, monkeypatch):
     monkeypatch.setattr("fetalt2prep.core.recon.resources.PIECES", (None, 1000, 500, 250))
-    stacks, asked = phantom.session((0.08, 0.2), ("axial", "coronal")), options(field="siren")
+    stacks, asked = phantom.session((0.08, 0.2), ("axial", "coronal")), options(field="siren-compact")
     n_points = reconstruct(stacks, asked).info["n_lattice_points"]
     assert n_points > 1000
     with Limit(4 * 96 * 600):

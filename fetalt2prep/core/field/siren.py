@@ -45,10 +45,7 @@ class Siren(nn.Module):
 
     def on_lattice(self, index: Tensor) -> Tensor:
         """Features at the grid's points with these flat indices, (n,) -> (feature, n)."""
-        _, ny, nz = self.grid.shape
-        position = torch.stack((index // (ny * nz), index // nz % ny, index % nz), -1).float()
-        origin = torch.tensor(self.grid.origin_mm, dtype=torch.float32, device=index.device)
-        return self(origin + position * self.grid.spacing_mm).T
+        return self(self.grid.position_mm(index)).T
 
     def forward(self, points_mm: Tensor) -> Tensor:
         """Features at world points, (n, 3) -> (n, feature)."""

@@ -34,9 +34,10 @@ from fetalt2prep.core.recon.fields import LEARNING_RATES, build_field, field_spe
 from fetalt2prep.core.recon.fitted import FittedField
 from fetalt2prep.core.recon.gains import slice_gains
 from fetalt2prep.core.recon.lattice import Lattice
+from fetalt2prep.core.recon.misfit import echo_misfit
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.output import collect
-from fetalt2prep.core.recon.penalty import alpha_rule, decay_projector
+from fetalt2prep.core.recon.penalty import alpha_rule, bridge_alpha, decay_projector
 from fetalt2prep.core.recon.poses import PosePrior, anchored, gauss_newton_step
 from fetalt2prep.core.recon.priors import TypicalDecay
 from fetalt2prep.core.recon.result import Recon
@@ -105,7 +106,7 @@ def reconstruct(
         weight=torch.ones_like(slices.values),
         slice_weight=torch.ones_like(slices.thickness_mm),
         sigma=0.05,
-        typical=typical_decay(slices) if options.model in ("decay", "mcreg") and len(slices.te_s) > 1 else None,
+        typical=typical_decay(slices) if options.model not in ("sc", "mc") and len(slices.te_s) > 1 else None,
     )
     projector = decay_projector(slices.te_s)
     alpha = _alpha(options, slices)
@@ -145,7 +146,7 @@ def reconstruct(
         "resolution_mm": options.resolution_mm,
         "seed": options.seed,
         "device": options.device,
-        "alpha": alpha if options.model == "mcreg" else None,
+        "alpha": alpha if options.model in ("mcreg", "bridge") else None,
         "n_pixels": len(slices.values),
         "n_lattice_points": len(method.scene.lattice.index),
         "noise_sigma": trust.sigma * slices.scale,
@@ -155,6 +156,7 @@ def reconstruct(
         "advice": stop.value,
         "losses": losses,
         "seconds": seconds,
+        "echo_misfit": echo_misfit(method.field, method.scene, slices),
         "notes": _notes(options, slices, turned_deg),
     }
     fitted = FittedField(
@@ -255,8 +257,10 @@ def _register(level: Level, slices: Slices, method: FieldFit, poses: Rigid, trus
 
 
 def _alpha(options: ReconOptions, slices: Slices) -> float:
-    if options.model != "mcreg":
+    if options.model not in ("mcreg", "bridge"):
         return 0.0
+    if options.model == "bridge":
+        return bridge_alpha() if options.alpha is None else options.alpha
     return alpha_rule(len(slices.names), len(slices.te_s)) if options.alpha is None else options.alpha
 
 
@@ -266,7 +270,7 @@ def _notes(options: ReconOptions, slices: Slices, turned_deg: dict[str, float]) 
         for name, angle in turned_deg.items()
         if angle > WORTH_TELLING_DEG
     ]
-    if len(slices.te_s) == 2 and options.model == "mcreg":
+    if len(slices.te_s) == 2 and options.model in ("mcreg", "bridge"):
         notes.append("Two echo times: any two signals are an exact decay, so the decay penalty is zero.")
     if len(slices.te_s) == 1:
         notes.append("One echo time: the volume is reconstructed, T2 cannot be known.")

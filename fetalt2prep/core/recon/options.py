@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MODELS = ("sc", "mc", "mcreg", "decay")
-FIELDS = ("grid", "siren")
+MODELS = ("sc", "mc", "mcreg", "bridge", "decay")
+FIELDS = ("grid", "hash", "siren", "siren-compact")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,13 +14,15 @@ class ReconOptions:
 
     model: str = "decay"
     """``sc``: one field per echo; ``mc``: one shared field; ``mcreg``: ``mc`` with the decay penalty;
-    ``decay``: the shared field gives log S0 and log R2, and the echoes follow exactly."""
+    ``decay``: the shared field gives log S0 and R2, and the echoes follow exactly; ``bridge``: ``decay`` with a small
+    departure from it per echo."""
     field: str = "grid"
-    """``grid``: multi-resolution grid encoding with a small network; ``siren``: sinusoidal network."""
+    """``grid``: multi-resolution grid encoding with a small network; ``hash``: the same with hash tables; ``siren``:
+    sinusoidal network of the published size, 330 x 7; ``siren-compact``: a small one."""
     resolution_mm: float = 0.8
     """Isotropic spacing of the reconstructed volumes, mm."""
     alpha: float | None = None
-    """Weight of the decay penalty (``mcreg``); None follows the rule in :mod:`fetalt2prep.core.recon.penalty`."""
+    """Weight of the decay penalty (``mcreg``, ``bridge``); None: the rules of :mod:`fetalt2prep.core.recon.penalty`."""
     seed: int = 0
     """Seed of the network initialisation."""
     device: str = "cpu"

@@ -11,6 +11,7 @@ import torch
 from fetalt2prep.core.field.build import GRID_LEVELS, FieldSpec, make_field
 from fetalt2prep.core.geometry import Grid
 from fetalt2prep.core.recon.options import ReconOptions
+from fetalt2prep.core.recon.schedule import levels
 from fetalt2prep.core.slice_op import gaussian_profile, in_plane_sigma_mm
 from fetalt2prep.core.stack import Stack
 
@@ -71,6 +72,7 @@ def size_of(stacks: Sequence[Stack], options: ReconOptions) -> Size:
         mean_log_signal=(0.0,) * len(te_s),
         start_r2=3.5,
         grid=grid,
+        spacings_mm=(levels(options.resolution_mm)[0].spacing_mm, options.resolution_mm),
     )
     with torch.device("meta"):  # shapes without numbers
         field = make_field(spec)
