@@ -188,6 +188,7 @@ def recon_account(options: Options) -> dict[str, Any]:
     return {
         "ReconstructionModel": recon.model,
         "ReconstructionField": recon.field,
+        "ReconstructionMotion": recon.motion,
         "ReconstructionResolution": recon.resolution_mm,
         "RandomSeed": recon.seed,
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bids_app.options import Options, RunOptions
 from fetalt2prep import __version__
-from fetalt2prep.core.recon.options import FIELDS, MODELS, ReconOptions
+from fetalt2prep.core.recon.options import FIELDS, MODELS, MOTIONS, ReconOptions
 
 DENOISERS = ("nlm", "none")
 DERIVATIVES = ("masks",)
@@ -89,6 +89,10 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
         "--recon-field", choices=FIELDS, default=recon.field,
         help="multi-resolution grid encoding, the same by hash tables, sinusoidal network of the published size, or "
         "a small one",
+    )  # fmt: skip
+    group.add_argument(
+        "--recon-motion", choices=MOTIONS, default=recon.motion,
+        help="free: six parameters per slice; siren: a small network of the slice's number gives them, as published",
     )  # fmt: skip
     group.add_argument(
         "--recon-resolution", type=float, nargs="+", default=[recon.resolution_mm], metavar="MM",
@@ -192,6 +196,7 @@ def parse_args(argv: Sequence[str]) -> Options:
         recon = ReconOptions(
             model=args.recon_model,
             field=args.recon_field,
+            motion=args.recon_motion,
             resolution_mm=args.recon_resolution[0],
             alpha=args.recon_alpha,
             seed=args.random_seed,

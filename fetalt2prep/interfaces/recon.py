@@ -14,7 +14,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from fetalt2prep.core.recon.options import FIELDS, MODELS
+from fetalt2prep.core.recon.options import FIELDS, MODELS, MOTIONS
 
 
 class _JointReconInputSpec(BaseInterfaceInputSpec):
@@ -35,6 +35,7 @@ class _JointReconInputSpec(BaseInterfaceInputSpec):
     )
     model = traits.Enum("decay", *(m for m in MODELS if m != "decay"), usedefault=True, desc="signal model")
     field = traits.Enum(*FIELDS, usedefault=True, desc="neural field")
+    motion = traits.Enum(*MOTIONS, usedefault=True, desc="poses of slices: free, or from one small network")
     resolution_mm = traits.Float(0.8, usedefault=True, desc="spacing of the reconstructed volumes, mm")
     alpha = traits.Either(None, traits.Float, desc="weight of the decay penalty; None: the stated rule")
     seed = traits.Int(0, usedefault=True, desc="seed")
@@ -91,6 +92,7 @@ class JointRecon(SimpleInterface):
         return ReconOptions(
             model=i.model,
             field=i.field,
+            motion=i.motion,
             resolution_mm=i.resolution_mm,
             alpha=alpha,
             seed=i.seed,

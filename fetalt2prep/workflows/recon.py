@@ -61,6 +61,7 @@ def init_recon_wf(
     interface = JointRecon(
         model=recon.model,
         field=recon.field,
+        motion=recon.motion,
         resolution_mm=recon.resolution_mm,
         seed=recon.seed,
         device=recon.device,

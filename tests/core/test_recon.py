@@ -190,6 +190,29 @@ def test_siren_of_the_published_size_reconstructs(phantom, small, options):
     assert sum(p.numel() for p in recon.field.field.encoding_parameters()) == 3 * 330 + 330 + 6 * (330**2 + 330)
 
 
+def test_a_loss_that_is_no_number_stops_and_gives_the_last_good_volumes(phantom, stacks, base, options, monkeypatch):
+    """The loss breaks within the last level: what was fitted until then is there, with the reason."""
+    from fetalt2prep.core.recon.field_fit import FieldFit
+
+    real, calls = FieldFit.loss, []
+
+    def loss(self: FieldFit, state: object) -> torch.Tensor:
+        calls.append(1)
+        broken = len(calls) > n_steps - 60  # the last 50 steps are the last call of the loop
+        return real(self, state) * (torch.nan if broken else 1.0)  # type: ignore[arg-type]
+
+    n_steps = sum(level.rounds * level.steps + level.last_steps for level in levels(2.5))
+    monkeypatch.setattr(FieldFit, "loss", loss)
+    recon = reconstruct(stacks, options())
+    assert len(calls) < n_steps
+    assert recon.info["stop"] == "NON_FINITE"
+    assert "last good state" in recon.info["advice"]
+    check_shapes(recon, 3, sum(stack.n_slices for stack in stacks))
+    assert signal_error(phantom, recon).max() < 0.15
+    assert recon.field is not None
+    assert all(bool(torch.isfinite(p).all()) for p in recon.field.field.parameters())
+
+
 def test_large_motion_of_the_stacks_is_found(phantom, options):
     """Stacks up to 10 degrees and 5 mm apart: after the reconstruction they agree on one head, wherever it is."""
     size = 3.5
@@ -341,6 +364,7 @@ def test_lattices_refine_one_another_by_doublings(resolution_mm):
     ("wrong", "told"),
     [
         ({"model": "best"}, "sc, mc, mcreg, bridge, decay"),
+        ({"motion": "still"}, "free, siren"),
         ({"field": "tensor"}, "grid, hash, siren, siren-compact"),
         ({"resolution_mm": 0.1}, "0.3 to 4.0"),
         ({"alpha": -1.0}, "negative"),

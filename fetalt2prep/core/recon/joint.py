@@ -35,6 +35,7 @@ from fetalt2prep.core.recon.fitted import FittedField
 from fetalt2prep.core.recon.gains import slice_gains
 from fetalt2prep.core.recon.lattice import Lattice
 from fetalt2prep.core.recon.misfit import echo_misfit
+from fetalt2prep.core.recon.motion_siren import MotionSiren
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.output import collect
 from fetalt2prep.core.recon.penalty import alpha_rule, bridge_alpha, decay_projector
@@ -113,6 +114,7 @@ def reconstruct(
     losses: dict[str, list[float]] = {}
     stop = Stop.MAX_STEPS
     field: EchoField | SeparateFields | None = None
+    motion: MotionSiren | None = None
     for level in levels(options.resolution_mm):  # coarse to fine
         began = time.perf_counter()
         points = poses.move(slices.points_mm, slices.slice_idx)
@@ -132,7 +134,9 @@ def reconstruct(
             joint=options.model != "sc",
             te_s=slices.te_s,
         )
-        poses, trust, history, stop = _run_level(level, slices, grid, method, poses, trust, on_step)
+        if options.motion == "siren" and level.move == "slice" and motion is None:
+            motion = MotionSiren(poses, options.seed)
+        poses, trust, history, stop = _run_level(level, slices, grid, method, poses, trust, motion, on_step)
         losses[level.name] = history
         seconds[level.name] = round(time.perf_counter() - began, 2)
         if stop is Stop.NON_FINITE:
@@ -143,6 +147,7 @@ def reconstruct(
     info = {
         "model": options.model,
         "field": options.field,
+        "motion": options.motion,
         "resolution_mm": options.resolution_mm,
         "seed": options.seed,
         "device": options.device,
@@ -177,6 +182,7 @@ def _run_level(
     method: FieldFit,
     poses: Rigid,
     trust: Trust,
+    motion: MotionSiren | None,
     on_step: OnStep | None,
 ) -> tuple[Rigid, Trust, list[float], Stop]:
     """Rounds of field steps, weights and gains, and registration, on one lattice; then the last field steps."""
@@ -198,6 +204,8 @@ def _run_level(
             if not last:
                 trust = _weigh(slices, method, trust)
                 poses = _register(level, slices, method, poses, trust)
+                if motion is not None:
+                    poses = motion.follow(poses, slices.sum_per_slice(trust.weight))
     return poses, trust, losses, Stop.MAX_STEPS
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MODELS = ("sc", "mc", "mcreg", "bridge", "decay")
+MOTIONS = ("free", "siren")
 FIELDS = ("grid", "hash", "siren", "siren-compact")
 
 
@@ -23,6 +24,8 @@ class ReconOptions:
     """Isotropic spacing of the reconstructed volumes, mm."""
     alpha: float | None = None
     """Weight of the decay penalty (``mcreg``, ``bridge``); None: the rules of :mod:`fetalt2prep.core.recon.penalty`."""
+    motion: str = "free"
+    """``free``: six parameters per slice; ``siren``: one small network gives the poses of all slices, as published."""
     seed: int = 0
     """Seed of the network initialisation."""
     device: str = "cpu"
@@ -35,6 +38,8 @@ class ReconOptions:
             raise ValueError(f"Reconstruction model {self.model!r} is unknown; choose one of {', '.join(MODELS)}.")
         if self.field not in FIELDS:
             raise ValueError(f"Reconstruction field {self.field!r} is unknown; choose one of {', '.join(FIELDS)}.")
+        if self.motion not in MOTIONS:
+            raise ValueError(f"Reconstruction motion {self.motion!r} is unknown; choose one of {', '.join(MOTIONS)}.")
         if not 0.3 <= self.resolution_mm <= 4.0:
             raise ValueError(f"Reconstruction resolution is {self.resolution_mm} mm; give 0.3 to 4.0 mm.")
         if self.mem_mb is not None and self.mem_mb < 1:
