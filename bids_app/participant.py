@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 from nipype.interfaces.base import Interface
 from nipype.pipeline import engine as pe
+from nipype.utils.profiler import get_system_total_memory_gb
 
-from bids_app.options import Options
+from bids_app.options import Options, RunOptions
 from bids_app.outputs import SinkRecon, SinkSampled, SinkStacks, SinkT2
 from bids_app.outputs_regions import SinkRegions
 from bids_app.session import SessionInputs
@@ -20,6 +22,13 @@ from fetalt2prep.workflows.fetal_t2 import SAMPLED_OUTPUTS, init_fetal_t2_wf
 
 MEM_GB = 3.0
 """Memory that Nipype sets aside for a reconstruction before it starts a second one."""
+
+
+def memory_share_mb(run: RunOptions, n_sessions: int) -> int:
+    """Memory for one reconstruction, MB: as many run side by side as have cores, and ``MEM_GB`` each."""
+    mem_mb = run.mem_mb or int(0.9 * get_system_total_memory_gb() * 2**30 / 1e6)
+    side_by_side = min(n_sessions, run.nprocs // run.omp_nthreads, mem_mb // round(1000 * MEM_GB))
+    return int(mem_mb // max(1, side_by_side))
 
 
 def init_participants_wf(sessions: Sequence[SessionInputs], options: Options, log_dirs: dict[str, Path]) -> pe.Workflow:
@@ -38,6 +47,7 @@ def init_participants_wf(sessions: Sequence[SessionInputs], options: Options, lo
     """
     workflow = pe.Workflow(name="fetalt2prep_" + re.sub(r"\W", "_", __version__) + "_wf")
     workflow.base_dir = str(options.run.work_dir)
+    options = replace(options, recon=replace(options.recon, mem_mb=memory_share_mb(options.run, len(sessions))))
     for session in sessions:
         session_wf = init_session_wf(session, options)
         session_wf.config["execution"] = {"crashdump_dir": str(log_dirs[session.subject])}
