@@ -17,6 +17,7 @@ from fetalt2prep.core.recon.priors import LocalDecay, prior_cost
 from fetalt2prep.core.recon.response import Response
 from fetalt2prep.core.slice_op import SliceOperator, blur
 
+EDGE_SIGMA = 0.022  # session scale: in more noise than this, edges count relative to it
 EDGE_WEIGHT = 0.02  # total variation per noise standard deviation and face of a cube of Scene.unit_mm
 
 
@@ -39,6 +40,11 @@ class Scene:
     def predict(self, log_signal: Tensor) -> Tensor:
         """Prediction of every pixel without its gain, (pixel,); log_signal (echo, n)."""
         return magnitude(apply(self.response, torch.exp(log_signal)), self.floor)
+
+    @property
+    def edge_weight(self) -> float:
+        """Of total variation, in units of chi-square per signal and mm^2."""
+        return EDGE_WEIGHT * min(self.sigma, EDGE_SIGMA) / self.sigma**2 / self.unit_mm**2
 
     def volumes(self, log_signal: Tensor) -> Tensor:
         """Blurred volumes (echo, x, y, z), of which ``operator`` takes its pixels."""
@@ -111,8 +117,7 @@ class FieldFit:
         predicted = scene.predict(log_signal)
         data = 0.5 * (scene.weight * (scene.gain * predicted - scene.values).square()).sum() / scene.sigma**2
         edges = scene.lattice.total_variation(torch.exp(log_signal), joint=self.joint)
-        smooth = EDGE_WEIGHT * min(scene.sigma, 0.022) / scene.sigma**2 * edges / scene.unit_mm**2
-        total = data + smooth
+        total = data + scene.edge_weight * edges
         if self.alpha > 0:
             volume = (scene.lattice.grid.spacing_mm / scene.unit_mm) ** 3  # a sum over points stands for an integral
             total = total + self.alpha * volume * decay_penalty(log_signal, self.projector)

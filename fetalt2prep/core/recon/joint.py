@@ -144,7 +144,16 @@ def reconstruct(
             break
     if field is None or method.scene is None:
         raise RuntimeError("The schedule holds no level.")
-    recon = collect(method.field, method.scene, slices, stacks, poses, trust.gain, trust.slice_weight)
+    recon = collect(
+        method.field,
+        method.scene,
+        slices,
+        stacks,
+        poses,
+        trust.gain,
+        trust.slice_weight,
+        coupled=trust.typical is not None,
+    )
     info = account(options, slices, method, trust.sigma)
     info |= {"stop": stop.name, "advice": stop.value, "losses": losses, "seconds": seconds}
     info["notes"] = notes(options, slices, turned_deg)

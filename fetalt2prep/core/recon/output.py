@@ -13,11 +13,11 @@ from torch import Tensor
 
 from fetalt2prep.core.field.echo import EchoField, SeparateFields
 from fetalt2prep.core.geometry import Grid, Rigid
+from fetalt2prep.core.recon.doubt import echo_stderr
 from fetalt2prep.core.recon.field_fit import Scene
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.recon.slice_table import slice_table
 from fetalt2prep.core.recon.slices import Slices, flatten
-from fetalt2prep.core.slice_op import blur
 from fetalt2prep.core.stack import Stack
 
 BORDER = 2  # grid points around the mask in what is returned
@@ -32,8 +32,13 @@ def collect(
     poses: Rigid,
     gain: Tensor,
     slice_weight: Tensor,
+    *,
+    coupled: bool,
 ) -> Recon:
-    """Volumes at the lattice's points, cropped to the mask; ``info`` is left empty."""
+    """Volumes at the lattice's points, cropped to the mask; ``info`` is left empty.
+
+    coupled: see :func:`~fetalt2prep.core.recon.doubt.echo_stderr`.
+    """
     lattice, grid = scene.lattice, scene.lattice.grid
     log_signal = field.on_lattice(lattice.index)
     predicted = scene.predict(log_signal)
@@ -41,7 +46,8 @@ def collect(
     mask = consensus_mask(stacks, poses, grid) & seen.cpu().numpy()
     crop = _crop(mask)
     echoes = lattice.scatter(torch.exp(log_signal)).cpu().numpy() * slices.scale
-    stderr = echo_stderr(scene).cpu().numpy() * slices.scale
+    doubt = echo_stderr(field, scene, slices, poses, slice_weight, coupled=coupled)
+    stderr = lattice.scatter(doubt).cpu().numpy() * slices.scale
     misfit = residual_map(scene, scene.gain * predicted - scene.values).cpu().numpy() * slices.scale
     affine = grid.affine
     affine[:3, 3] += [axis.start * grid.spacing_mm for axis in crop]
@@ -55,18 +61,6 @@ def collect(
         slices=slice_table(slices, poses, gain, slice_weight, scene.gain * predicted),
         info={},
     )
-
-
-def echo_stderr(scene: Scene) -> Tensor:
-    """Standard error of every echo at every grid point, (echo, x, y, z), session scale; infinite where none reaches.
-
-    From the data term alone, for a change that a point shares with the neighbours that the same pixels see,
-    ``sigma / sqrt(sum_p w_p c_p^2 B_pv)`` with B the response of the slices, whose rows sum to one. A point by itself
-    is hardly seen at all: what it does, its neighbours can undo, and the smoothness does not let them. What the
-    smoothness adds is left out, so that the error is rather too large.
-    """
-    information = blur(scene.operator.adjoint(scene.weight * scene.gain.square()), scene.blur_voxels) / scene.sigma**2
-    return information.clamp(min=1e-12).rsqrt()
 
 
 def residual_map(scene: Scene, residual: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from fetalt2prep.core.recon.smooth_field import SmoothField
 
 RATE_WEIGHT = 0.03  # units of chi-square per cube of Slices.unit_mm
 DENSITY_WEIGHT = 0.3  # same units
+RATE_SPREAD, DENSITY_SPREAD = 3.0, 0.3  # 1/s; of log S0
 RATE_EDGE_WEIGHT = 0.3  # same units, per face of that cube between signals whose decays differ by a factor of e
 BRIGHT = 0.6  # of the typical first echo: tissue, and not bone
 FLUID_RATE = 1.2  # 1/s; slower decays are fluid, which is denser than tissue
@@ -69,25 +70,27 @@ def prior_cost(log_signal: Tensor, te_s: Tensor, typical: LocalDecay, lattice: L
 
 
 def rate_prior(log_signal: Tensor, te_s: Tensor, typical: LocalDecay) -> Tensor:
-    """``sum over points of (R2 - typical)^2 / (3 / s)^2``: what R2 is where no slice says anything.
+    """``sum over points of (R2 - typical)^2 / RATE_SPREAD^2``: what R2 is where no slice says anything.
 
     Bone and air have no decay to measure; what the noise floor leaves there is constant over echo times and would give
     them the longest T2 of all, right beside the cortex.
     """
-    return ((decay_rate(log_signal, te_s) - typical.r2) / 3.0).square().sum()
+    return ((decay_rate(log_signal, te_s) - typical.r2) / RATE_SPREAD).square().sum()
 
 
 def density_prior(log_signal: Tensor, te_s: Tensor, typical: LocalDecay) -> Tensor:
-    """``sum over points of b (log S0 - typical)^2 / 0.3^2``: brain tissues differ in T2 by far more than in density.
+    """``sum over points of b (log S0 - typical)^2 / DENSITY_SPREAD^2``.
 
-    Water content lies between 0.65 and 1.0 over white matter, grey matter and fluid of adults (Whittall 1997, Magn
+    Brain tissues differ in T2 by far more than in density. Water content lies between 0.65 and 1.0 over white matter, grey matter and fluid of adults (Whittall 1997, Magn
     Reson Med 37:34, and those after it), T2 between 0.1 and 2 s. So thin tissue that the slices mix with its neighbours
     gets the T2 that goes with a usual S0, instead of any pair of S0 and T2 with the same mean signal: of a mixture of
     tissue and fluid S0 is lower than that of either. ``b`` is :func:`brightness`, for nothing is known of the density
     of bone and its partial volumes; what is typical goes from tissue's to fluid's as the decay becomes as slow.
     """
     expected = typical.log_s0 + typical.fluid_excess * (1 - _solid(log_signal, te_s))
-    return (brightness(log_signal, typical) * ((log_s0_of(log_signal, te_s) - expected) / 0.3).square()).sum()
+    return (
+        brightness(log_signal, typical) * ((log_s0_of(log_signal, te_s) - expected) / DENSITY_SPREAD).square()
+    ).sum()
 
 
 def rate_edges(log_signal: Tensor, te_s: Tensor, typical: LocalDecay, lattice: Lattice) -> Tensor:
@@ -96,8 +99,14 @@ def rate_edges(log_signal: Tensor, te_s: Tensor, typical: LocalDecay, lattice: L
     The edges of the echoes are kept by their own total variation, whose unit is signal; late and dark echoes, which
     decide R2, weigh little in it. Here R2 itself is asked to be even within a tissue.
     """
-    lost = decay_rate(log_signal, te_s) * (te_s.max() - te_s.min())
-    return lattice.total_variation(lost[None], joint=True, share=brightness(log_signal, typical))
+    return lattice.total_variation(
+        lost_signal(log_signal, te_s)[None], joint=True, share=brightness(log_signal, typical)
+    )
+
+
+def lost_signal(log_signal: Tensor, te_s: Tensor) -> Tensor:
+    """Log-signal lost between the first and the last echo time, (echo, n) -> (n,)."""
+    return decay_rate(log_signal, te_s) * (te_s.max() - te_s.min())
 
 
 def brightness(log_signal: Tensor, typical: TypicalDecay | LocalDecay) -> Tensor:
