@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bids_app.checks import check_folders, choose_labels, resolve_device
-from bids_app.options import OptionError, Options, write_toml
+from bids_app.config_file import write_toml
+from bids_app.options import OptionError, Options
 from bids_app.outcome import (
     MESSAGES,
     Outcome,
