@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bids_app.entities import stem, with_echo
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackInput:
@@ -26,13 +28,15 @@ class StackInput:
     """Magnetic field strength, tesla, when the sidecar gives it."""
     slice_direction: str = "k"
     """SliceEncodingDirection: array axis of the slices, ``i``, ``j`` or ``k``, with ``-`` when reversed."""
+    volume: int | None = None
+    """Index of the volume in a file with several echo times; None: the file is the stack."""
     note: str = ""
     """What was assumed, or empty."""
 
     @property
     def name(self) -> str:
-        """File name without extension."""
-        return self.image.name.partition(".")[0]
+        """File name without extension; with ``echo-<n>`` for a volume of a file with several echo times."""
+        return stem(self.image) if self.volume is None else with_echo(stem(self.image), self.volume + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +49,7 @@ class StackProblem:
     @property
     def name(self) -> str:
         """File name without extension."""
-        return self.image.name.partition(".")[0]
+        return stem(self.image)
 
 
 @dataclass(frozen=True, kw_only=True)
