@@ -9,14 +9,13 @@ from pathlib import Path
 from bids_app.options import OptionError, Options
 
 
-def check_folders(options: Options) -> None:
-    """Refuse folders that cannot work, and make the output and work folders.
+def check_inputs(options: Options) -> None:
+    """Refuse folders that cannot work, before anything is written.
 
     Raises
     ------
     OptionError
-        Input absent; output equal to input; work folder inside the data set; output or work folder not
-        writable.
+        Input absent; output equal to input; work folder inside the data set.
     """
     bids_dir, output_dir, work_dir = (p.resolve() for p in (options.bids_dir, options.output_dir, options.run.work_dir))
     if not bids_dir.is_dir():
@@ -33,10 +32,18 @@ def check_folders(options: Options) -> None:
             f"The work folder {work_dir} is inside BIDS_DIR; its files would be taken for data. Choose "
             f"another with --work-dir."
         )
-    if options.masks is not None and not options.masks.is_dir():
-        raise OptionError(f"The masks folder {options.masks} (--derivatives masks=...) is not a folder.")
+    given = {"masks": options.masks, "recon": options.reconstructions, "segmentations": options.segmentations}
+    for name, path in given.items():
+        if path is not None and not path.is_dir():
+            raise OptionError(f"The {name} folder {path} (--derivatives {name}=...) is not a folder.")
+    if options.reconstructions is not None and options.reconstructions.resolve() == bids_dir:
+        raise OptionError(f"--derivatives recon={bids_dir} is BIDS_DIR itself: raw stacks are no reconstructions.")
+
+
+def check_outputs(options: Options) -> None:
+    """Make the output and work folders; OptionError when they cannot be written."""
     check_writable(options.output_dir, "OUTPUT_DIR")
-    if not options.run.reports_only:
+    if options.analysis_level == "participant" and not (options.run.reports_only or options.run.boilerplate_only):
         check_writable(options.run.work_dir, "The work folder (--work-dir)")
 
 

@@ -21,7 +21,13 @@ from nipype.interfaces.base import (
 )
 from niworkflows.interfaces.bids import PrepareDerivative
 
-from bids_app.derivatives import Derivative, recon_derivatives, stack_derivatives, t2_derivatives
+from bids_app.derivatives import (
+    Derivative,
+    given_derivatives,
+    recon_derivatives,
+    stack_derivatives,
+    t2_derivatives,
+)
 from bids_app.options import Options
 from bids_app.session import SessionInputs
 from bids_app.whole_file import put
@@ -147,6 +153,20 @@ class SinkRecon(_SinkBase):
         return recon_derivatives(
             session, options, names, i.echo_files, i.te_s, i.brain_mask, i.slice_table, str(account)
         )
+
+
+class _SinkGivenInputSpec(_SinkInputSpec):
+    brain_mask = File(exists=True, mandatory=True, desc="mask on the grid of the given volumes")
+    recon_info = File(exists=True, mandatory=True, desc="account of what was given")
+
+
+class SinkGiven(_SinkBase):
+    """Mask and account of volumes that were given; the volumes themselves stay where they are."""
+
+    input_spec = _SinkGivenInputSpec
+
+    def _derivatives(self, session: SessionInputs, options: Options, cwd: Path) -> list[Derivative]:
+        return given_derivatives(session, options, self.inputs.brain_mask, self.inputs.recon_info)
 
 
 class _SinkT2InputSpec(_SinkInputSpec):

@@ -70,6 +70,13 @@ REFERENCES = (
 )
 
 
+_FITTED = (
+    "T2 and S0 were fitted to the reconstructed echoes in each voxel by least squares on the logarithm of the signal,"
+    " weighted by the signal; voxels whose signal does not fall with echo time, or gives a T2 out of range, were left"
+    " without a value.",
+)
+
+
 def find(content: dict[str, Any], key: str) -> Any:
     """First value of a key in nested facts, the outermost first; None when absent."""
     if key in content:
@@ -82,6 +89,14 @@ def find(content: dict[str, Any], key: str) -> Any:
 
 def methods(counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, has_t2: bool) -> list[str]:
     """Paragraphs for one session; numbers in brackets point into ``REFERENCES``."""
+    if facts.get("given"):
+        times = milliseconds([1000 * float(te_s) for te_s in facts.get("te_s", [])])
+        return [
+            f"Reconstructed volumes at {times} were given ({', '.join(map(str, facts['given']))}); how they were made"
+            " is said where they come from.",
+            *(_FITTED if has_t2 else ()),
+            "The steps ran as a Nipype workflow [5].",
+        ]
     te = milliseconds(list(counts.te_ms)) if counts.te_ms else "unknown echo time"
     known = {"run": options, "reconstruction": facts}  # apart: both may hold a table of the same name
     denoise = find(known, "denoise")
@@ -110,10 +125,6 @@ def methods(counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, h
         second += f" The random seed was {seed}."
     said = [first, second]
     if has_t2:
-        said.append(
-            "T2 and S0 were fitted to the reconstructed echoes in each voxel by least squares on the"
-            " logarithm of the signal, weighted by the signal; voxels whose signal does not fall with echo"
-            " time, or gives a T2 out of range, were left without a value."
-        )
+        said += _FITTED
     said.append("The steps ran as a Nipype workflow [5].")
     return said

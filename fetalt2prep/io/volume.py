@@ -29,6 +29,27 @@ def save_volume(array: ArrayLike, affine: ArrayLike, path: Path, dtype: DTypeLik
     return path
 
 
+def write_volume_of(image: Path, volume: int, path: Path) -> Path:
+    """Write one volume of a 4-D file with its header, stored values untouched; returns ``path``.
+
+    Raises
+    ------
+    InputError
+        The file has no such volume, or its pixels cannot be read.
+    """
+    source, shape, _ = open_image(image)
+    if len(shape) != 4 or not 0 <= volume < shape[3]:
+        raise InputError(f"{image.name}: has shape {' x '.join(map(str, shape))} and no volume {volume}.")
+    try:
+        nib.save(source.slicer[..., volume], path)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{image.name}: its pixels cannot be read ({_one_line(error)}). The file seems cut off; "
+            "copy or convert it again."
+        ) from error
+    return path
+
+
 def open_image(path: Path) -> tuple[Any, tuple[int, ...], NDArray[np.float64]]:
     """An image whose header was read and whose pixels were not, its shape, and its affine (4, 4) to world millimetres.
 
