@@ -17,7 +17,10 @@ UNLIMITED = 2**60
 def default_nprocs(environ: Mapping[str, str] = os.environ, root: Path = Path("/")) -> int:
     """Cores that may be used: the least of the scheduler's affinity, the container's quota, and the batch job's."""
     found = [len(os.sched_getaffinity(0)), *_cgroup_cores(root)]
-    jobs = [environ.get(name, "") for name in ("SLURM_CPUS_PER_TASK", "PBS_NCPUS", "NSLOTS", "LSB_DJOB_NUMPROC")]
+    jobs = [
+        environ.get(name, "")
+        for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE", "PBS_NCPUS", "NSLOTS", "LSB_DJOB_NUMPROC")
+    ]
     found += [int(value) for value in jobs if value.isdecimal()]
     return max(1, min(found))
 
