@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,6 +37,8 @@ def check_inputs(options: Options) -> None:
     for name, path in given.items():
         if path is not None and not path.is_dir():
             raise OptionError(f"The {name} folder {path} (--derivatives {name}=...) is not a folder.")
+    if options.run.resource_monitor and importlib.util.find_spec("psutil") is None:
+        raise OptionError("--resource-monitor needs the package psutil: pip install psutil, or leave the option out.")
     if options.reconstructions is not None and options.reconstructions.resolve() == bids_dir:
         raise OptionError(f"--derivatives recon={bids_dir} is BIDS_DIR itself: raw stacks are no reconstructions.")
 

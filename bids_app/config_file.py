@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import platform
 import tomllib
 import types
@@ -78,6 +79,7 @@ def places(kind: type = Options, start: str = "") -> dict[str, Any]:
     return found
 
 
+@functools.cache
 def package_versions() -> dict[str, str]:
     """Installed versions of the packages on which results depend."""
     return {name: metadata.version(name) for name in PACKAGES}

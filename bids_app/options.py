@@ -105,6 +105,9 @@ class Options:
     run: RunOptions
     """How the work is carried out."""
 
+    def __deepcopy__(self, memo: object) -> Options:
+        return self  # nothing in it changes, and Nipype copies every node several times
+
     def __post_init__(self) -> None:
         for name, value, known in (
             ("analysis_level", self.analysis_level, LEVELS),

@@ -146,9 +146,11 @@ def mark_not_processed(outcomes: Iterable[Outcome]) -> None:
 def write_report(outcome: Outcome, output_dir: Path, run_uuid: str, messages: Sequence[str]) -> None:
     """Build the participant's page; a failure is an error of the participant, not of the run."""
     from bids_app.report.build import build_report
+    from bids_app.work_folder import alone
 
     try:
-        outcome.report = build_report(output_dir, outcome.subject, run_uuid=run_uuid, errors=messages)
+        with alone(output_dir / f"sub-{outcome.subject}" / "log" / ".report.lock"):
+            outcome.report = build_report(output_dir, outcome.subject, run_uuid=run_uuid, errors=messages)
         LOG.info("sub-%s: report in %s", outcome.subject, outcome.report)
     except Exception as error:
         LOG.debug("sub-%s: the report failed.", outcome.subject, exc_info=True)

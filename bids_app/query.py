@@ -11,6 +11,7 @@ from typing import Any
 
 from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
+from bids_app.entities import read_entities, stem
 from bids_app.filters import Filters, passes
 from bids_app.masks import Masks, list_masks, mask_finder
 from bids_app.session import SessionInputs, StackInput, StackProblem
@@ -89,9 +90,14 @@ def _find(root: Path, participants: Sequence[str], database_dir: Path | None) ->
         layout = _index(root, [others])
     else:
         layout = _stored_index(root, database_dir)
-    files = layout.get(extension=[".nii", ".nii.gz"], suffix=list(SUFFIXES), subject=list(participants))
-    found = [(Path(f.path), {k: str(v) for k, v in f.get_entities(metadata=False).items()}) for f in files]
-    return sorted((item for item in found if "subject" in item[1]), key=lambda item: item[0])
+    names = layout.get(
+        extension=[".nii", ".nii.gz"], suffix=list(SUFFIXES), subject=list(participants), return_type="filename"
+    )  # fmt: skip
+    found: list[Found] = []
+    for path in sorted(map(Path, names)):  # pybids' own entities of a file cost a query of its database each
+        whole = {"datatype": path.parent.name, "extension": path.name[len(stem(path)) :]}
+        found.append((path, whole | read_entities(path, root)))
+    return found
 
 
 def _index(root: Path, ignore: Sequence[re.Pattern[str]], database: Path | None = None) -> BIDSLayout:

@@ -75,6 +75,9 @@ class SessionInputs:
     recon_mask: Path | None = None
     """Brain mask of the given volumes."""
 
+    def __deepcopy__(self, memo: object) -> SessionInputs:
+        return self  # nothing in it changes, and Nipype copies every node several times
+
     @property
     def usable(self) -> bool:
         """Whether there is anything to compute from."""

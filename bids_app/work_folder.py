@@ -40,6 +40,15 @@ def held(
         yield mine, taken
 
 
+@contextmanager
+def alone(lock_file: Path) -> Iterator[None]:
+    """Wait until no other run holds a file, and hold it: jobs of sessions share the page of their participant."""
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    with lock_file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def clean(sessions: Sequence[SessionInputs], work_dir: Path) -> None:
     """Remove the intermediate results of sessions that this version left."""
     for session in sessions:

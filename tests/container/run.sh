@@ -51,7 +51,7 @@ bytes=$(inside /bin/sh -c 'du -xsb / 2>/dev/null | cut -f1')
 echo "bytes of all files in it: $bytes"
 [ "$bytes" -le "$max_bytes" ] || { echo "larger than $max_bytes" >&2; exit 1; }
 for tool in pip gcc cc make; do
-  if inside /bin/sh -c "command -v $tool"; then echo "$tool is left in the image" >&2; exit 1; fi
+  if inside /bin/sh -c "command -v $tool" 2>/dev/null; then echo "$tool is left in the image" >&2; exit 1; fi
 done
 
 access=rw inside /opt/fetalt2prep/bin/fetalt2 simulate /bids >/dev/null
