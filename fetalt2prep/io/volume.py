@@ -30,7 +30,8 @@ def save_volume(array: ArrayLike, affine: ArrayLike, path: Path, dtype: DTypeLik
 
 
 def write_volume_of(image: Path, volume: int, path: Path) -> Path:
-    """Write one volume of a 4-D file with its header, stored values untouched; returns ``path``.
+    """Write one volume of a 4-D file with its header, as floats: integers with a scale would be rounded anew; returns
+    ``path``.
 
     Raises
     ------
@@ -41,7 +42,11 @@ def write_volume_of(image: Path, volume: int, path: Path) -> Path:
     if len(shape) != 4 or not 0 <= volume < shape[3]:
         raise InputError(f"{image.name}: has shape {' x '.join(map(str, shape))} and no volume {volume}.")
     try:
-        nib.save(source.slicer[..., volume], path)
+        values = np.asarray(source.dataobj[..., volume])
+        values = values.astype(np.float32) if values.dtype.kind in "iufb" else values
+        single = type(source)(values, source.affine, source.header)
+        single.set_data_dtype(values.dtype)
+        nib.save(single, path)
     except UNREADABLE as error:
         raise InputError(
             f"{image.name}: its pixels cannot be read ({_one_line(error)}). The file seems cut off; "

@@ -48,7 +48,8 @@ def interfaces() -> list[type[BaseInterface]]:
 
 def test_the_walk_finds_every_step() -> None:
     names = {cls.__name__ for cls in interfaces()}
-    assert names == {"BrainMask", "CheckStacks", "Denoise", "FitT2", "JointRecon", "SelectStacks", "Simulate"}
+    steps = {"BrainMask", "CheckStacks", "Denoise", "FitT2", "JointRecon", "SelectStacks", "Simulate"}
+    assert names == steps | {"CheckVolumes", "SplitVolumes"}
 
 
 def traits_of(spec: Any) -> Iterator[tuple[str, CTrait]]:
