@@ -149,7 +149,7 @@ def write_report(outcome: Outcome, output_dir: Path, run_uuid: str, messages: Se
     from bids_app.work_folder import alone
 
     try:
-        with alone(output_dir / f"sub-{outcome.subject}" / "log" / ".report.lock"):
+        with alone(output_dir / f"sub-{outcome.subject}" / "log"):
             outcome.report = build_report(output_dir, outcome.subject, run_uuid=run_uuid, errors=messages)
         LOG.info("sub-%s: report in %s", outcome.subject, outcome.report)
     except Exception as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import logging
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,6 +12,8 @@ from pathlib import Path
 
 from bids_app.participant import WORKFLOW, session_wf_name
 from bids_app.session import SessionInputs
+
+LOG = logging.getLogger("fetalt2prep")
 
 
 @contextmanager
@@ -41,12 +45,21 @@ def held(
 
 
 @contextmanager
-def alone(lock_file: Path) -> Iterator[None]:
-    """Wait until no other run holds a file, and hold it: jobs of sessions share the page of their participant."""
-    lock_file.parent.mkdir(parents=True, exist_ok=True)
-    with lock_file.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other run holds a folder, and hold it: jobs of sessions share the page of their participant.
+
+    On a disk that cannot lock a folder (NFS) nothing is held.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            LOG.debug("%s cannot be locked: %s", folder, error)
         yield
+    finally:
+        os.close(handle)
 
 
 def clean(sessions: Sequence[SessionInputs], work_dir: Path) -> None:
