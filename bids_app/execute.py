@@ -114,7 +114,8 @@ def run_workflow(workflow: pe.Workflow, run: RunOptions, stages: StageLines, *, 
 
         if run.verbose < 2:
             multiprocessing.set_forkserver_preload(["bids_app.worker"])
-        args |= {"n_procs": run.nprocs, "raise_insufficient": False, "mp_context": "forkserver"}
+        # One GPU slot: all sessions of a run use the same device, one after the other.
+        args |= {"n_procs": run.nprocs, "n_gpu_procs": 1, "raise_insufficient": False, "mp_context": "forkserver"}
         plugin = Pool(args | {"memory_gb": (run.mem_mb or default_mem_mb()) / 1000})
         stages.peak_gb = plugin.peak_gb
     try:

@@ -40,6 +40,8 @@ def run_participants(options: Options, run_uuid: str, command_line: str) -> int:
     logs = options.output_dir / "logs"
     with run_log(logs / f"run-{run_uuid}.log", options.run.verbose), Validation(options) as validation:
         LOG.info("fetalt2prep %s on %s", run_uuid, options.recon.device)
+        if options.sloppy:
+            LOG.warning("--sloppy: a coarse grid and no denoising. Not for results.")
         if version := older_version(options.output_dir):
             LOG.warning(
                 "%s holds results of fetalt2prep %s; they are replaced one by one.",

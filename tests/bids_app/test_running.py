@@ -12,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from nipype.interfaces.utility import Function
+from nipype.interfaces.utility import Function, Merge
 from nipype.pipeline import engine as pe
+from nipype.utils.filemanip import loadpkl
 
 from bids_app.execute import StageLines, configure, is_parallel, read_crashes, run_workflow
 from bids_app.main import run
@@ -136,6 +137,44 @@ def test_a_worker_that_the_system_kills_is_reported_and_the_others_go_on(tmp_pat
     said = read_crashes(tmp_path / "log")
     assert any(message.startswith("victim: MemoryError: a process was killed") for message in said)
     assert all("out of memory" in message for message in said)
+
+
+def _times(use_gpu):  # type: ignore[no-untyped-def]
+    import time
+
+    begin = time.time()
+    time.sleep(0.4)
+    return [begin, time.time()]
+
+
+def test_one_step_at_a_time_has_the_gpu(tmp_path: Path) -> None:
+    options = RunOptions(work_dir=tmp_path, nprocs=2)
+    configure(options, stop_on_first_crash=False)
+    workflow = pe.Workflow(name="run", base_dir=str(tmp_path))
+    join = pe.Node(Function(function=_say, input_names=["word"], output_names=["word"]), name="join")
+    merge = pe.Node(Merge(2), name="merge")
+    for n in (1, 2):
+        function = Function(function=_times, input_names=["use_gpu"], output_names=["times"])
+        node = pe.Node(function, name=f"gpu{n}")
+        node.inputs.use_gpu = True
+        workflow.connect([(node, merge, [("times", f"in{n}")])])
+    workflow.connect([(merge, join, [("out", "word")])])
+    assert run_workflow(workflow, options, StageLines([]), parallel=True) == ""
+    begin1, end1, begin2, end2 = loadpkl(tmp_path / "run" / "join" / "result_join.pklz").outputs.word
+    assert end1 <= begin2 or end2 <= begin1
+
+
+def test_plans_beside_each_other_share_one_index(bids: Path, write_stack: WriteStack, tmp_path: Path) -> None:
+    """Each finds no index and makes one; none reads a part of another's."""
+    for subject in ("01", "02"):
+        three_echoes(write_stack, subject)
+    command = [sys.executable, "-m", "bids_app", str(bids), str(tmp_path / "out"), "participant", "--dry-run"]
+    command += ["--device", "cpu", "--bids-database-dir", str(tmp_path / "db")]
+    runs = [subprocess.Popen(command, cwd=REPO, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    said = [run.communicate()[0] for run in runs]
+    assert [run.returncode for run in runs] == [0] * 4
+    assert all("2 participant(s), 2 session(s) to process" in text for text in said)
+    assert len(list((tmp_path / "db").iterdir())) == 1
 
 
 @pytest.mark.parametrize(

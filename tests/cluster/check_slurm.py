@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,24 @@ def test_nipypes_plugin(slurm: Path, bids: Path, tmp_path: Path) -> None:
     assert "1 of 2 participants finished" in done.stdout
     logs = list((tmp_path / "work").rglob("slurm-*.out"))
     assert len(logs) > 5, "the steps did not run as jobs"
+
+
+def test_a_plugin_that_submits_the_graph_and_returns(slurm: Path, bids: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "slurm.toml"
+    plugin.write_text('plugin = "SLURMGraph"\n[plugin_args]\nsbatch_args = "--cpus-per-task=1 --mem=1500"\n')
+    out = tmp_path / "out"
+    call = [*command(bids, out), *options(bids), "-w", str(tmp_path / "work"), "--participant-label", "02"]
+    done = subprocess.run([*call, "--use-plugin", str(plugin)], cwd=REPO, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The steps are in the queue" in done.stdout
+    queue = ["squeue", "--noheader"]
+    deadline = time.monotonic() + 300
+    while subprocess.run(queue, capture_output=True, text=True, check=True).stdout.strip():
+        assert time.monotonic() < deadline, "the jobs did not end"
+        time.sleep(1)
+    assert (out / "sub-02" / "anat" / "sub-02_acq-good_rec-inr_T2map.nii.gz").is_file()
+    assert subprocess.run([*call, "--reports-only"], cwd=REPO, check=False).returncode == 0
+    assert "Reconstructed volumes" in (out / "sub-02.html").read_text()
 
 
 def test_an_array_of_jobs(slurm: Path, bids: Path, tmp_path: Path) -> None:
