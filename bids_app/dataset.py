@@ -13,7 +13,7 @@ from bids_app.whole_file import put
 from fetalt2prep import __version__
 
 # A folder is ignored under its bare name only: the validator does not take "figures/" or "sub-*/figures".
-BIDSIGNORE = ("*.html", "figures", "log", "*_xfm.*", "*_stats.*", "group_*")
+BIDSIGNORE = ("*.html", "figures", "log", "*_xfm.*", "*_stats.*", "*_field.safetensors", "group_*")
 README = """fetalt2prep derivatives
 =======================
 

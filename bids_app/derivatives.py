@@ -94,7 +94,7 @@ def stack_derivatives(
                 meta=stamp(brain, options),
             ),
         ]
-    found.append(_of_session(session, table, "stats", desc="stacks", meta={"Description": "One row per stack"}))
+    found.append(of_session(session, table, "stats", desc="stacks", meta={"Description": "One row per stack"}))
     return found
 
 
@@ -116,7 +116,7 @@ def recon_derivatives(
             **field_strength(used),
             **recon_account(options),
         }
-        found.append(_of_session(session, echo, "T2w", desc="recon", echo=str(number), meta=stamp(meta, options)))
+        found.append(of_session(session, echo, "T2w", desc="recon", echo=str(number), meta=stamp(meta, options)))
     mask = {
         "Description": "Brain mask of the reconstruction",
         "Type": "Brain",
@@ -127,9 +127,9 @@ def recon_derivatives(
         **recon_account(options),
     }
     found += [
-        _of_session(session, brain_mask, "mask", desc="brain", meta=stamp(mask, options)),
-        _of_session(session, slice_table, "stats", desc="slices", meta=slices),
-        _of_session(session, info, "stats", desc="recon"),
+        of_session(session, brain_mask, "mask", desc="brain", meta=stamp(mask, options)),
+        of_session(session, slice_table, "stats", desc="slices", meta=slices),
+        of_session(session, info, "stats", desc="recon"),
     ]
     return found
 
@@ -156,7 +156,7 @@ def t2_derivatives(
         (rmse, "T2w", "rmse", "arbitrary", "Root mean square of the residual of the T2 fit"),
     ]
     found = [
-        _of_session(
+        of_session(
             session,
             file,
             suffix,
@@ -167,8 +167,8 @@ def t2_derivatives(
     ]
     reason = {"Description": "Why a voxel has a T2 (0) or none", "Sources": common["Sources"]}
     labels = {"Levels": {str(code): text for code, text in REASONS.items()}}
-    found.append(_of_session(session, valid, "dseg", desc="reason", meta=stamp({**reason, **labels}, options)))
-    found.append(_of_session(session, info, "stats", desc="t2"))
+    found.append(of_session(session, valid, "dseg", desc="reason", meta=stamp({**reason, **labels}, options)))
+    found.append(of_session(session, info, "stats", desc="t2"))
     return found
 
 
@@ -181,15 +181,16 @@ def given_derivatives(session: SessionInputs, options: Options, brain_mask: str,
         "Sources": [recon_uri(path, options) for path in given],
     }
     return [
-        _of_session(session, brain_mask, "mask", desc="brain", meta=stamp(meta, options)),
-        _of_session(session, info, "stats", desc="recon"),
+        of_session(session, brain_mask, "mask", desc="brain", meta=stamp(meta, options)),
+        of_session(session, info, "stats", desc="recon"),
     ]
 
 
-def _of_session(
+def of_session(
     session: SessionInputs, in_file: str, suffix: str, *, desc: str | None = None, echo: str | None = None,
     meta: Mapping[str, Any] | None = None,
 ) -> Derivative:  # fmt: skip
+    """A file that was made from all stacks of a session."""
     entities = {"reconstruction": session.rec, "suffix": suffix}
     entities |= {"desc": desc} if desc else {}
     entities |= {"echo": echo} if echo else {}

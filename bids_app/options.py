@@ -102,6 +102,10 @@ class Options:
     """``nlm`` or ``none``."""
     recon: ReconOptions = field(default_factory=ReconOptions)
     """The joint reconstruction."""
+    sample_mm: tuple[float, ...] = ()
+    """Further spacings, mm, at which the fitted field is sampled."""
+    save_field: bool = False
+    """Store the fitted field, to be sampled later."""
     run: RunOptions
     """How the work is carried out."""
 
@@ -124,4 +128,6 @@ class Options:
 def made_sloppy(options: Options) -> Options:
     """The options with a grid of at least 2 mm and without denoising."""
     coarse = max(options.recon.resolution_mm, SLOPPY_RESOLUTION_MM)
-    return dataclasses.replace(options, denoise="none", recon=dataclasses.replace(options.recon, resolution_mm=coarse))
+    return dataclasses.replace(
+        options, denoise="none", sample_mm=(), recon=dataclasses.replace(options.recon, resolution_mm=coarse)
+    )

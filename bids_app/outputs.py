@@ -28,6 +28,7 @@ from bids_app.derivatives import (
     stack_derivatives,
     t2_derivatives,
 )
+from bids_app.derivatives_sampled import field_derivative, sampled_derivatives
 from bids_app.options import Options
 from bids_app.session import SessionInputs
 from bids_app.whole_file import put
@@ -76,7 +77,8 @@ def store(derivatives: Sequence[Derivative], output_dir: Path) -> list[str]:
         put(Path(outputs.out_file).read_bytes(), target)
         if outputs.out_meta:
             sidecar = target.with_name(target.name.partition(".")[0] + ".json")
-            put(json.dumps(outputs.out_meta, sort_keys=True, indent=2) + "\n", sidecar)
+            meta = {**outputs.out_meta, **item.meta}  # niworkflows calls a Resolution that is no template's Unknown
+            put(json.dumps(meta, sort_keys=True, indent=2) + "\n", sidecar)
         written.append(str(target))
     return written
 
@@ -134,6 +136,7 @@ class _SinkReconInputSpec(_SinkInputSpec):
     te_s = InputMultiObject(traits.Float, mandatory=True, desc="their echo times, s")
     brain_mask = File(exists=True, mandatory=True, desc="mask of the reconstruction")
     slice_table = File(exists=True, mandatory=True, desc="table of slices")
+    field_file = File(exists=True, mandatory=True, desc="fitted field, stored when the options say so")
     recon_info = File(exists=True, mandatory=True, desc="account of the reconstruction")
 
 
@@ -150,9 +153,41 @@ class SinkRecon(_SinkBase):
         info["notes"] = [*info.get("notes", []), *in_use.notes]
         account = cwd / "recon.json"
         account.write_text(json.dumps(info, indent=2) + "\n")
-        return recon_derivatives(
+        found = recon_derivatives(
             session, options, names, i.echo_files, i.te_s, i.brain_mask, i.slice_table, str(account)
         )
+        return [*found, field_derivative(session, i.field_file)] if options.save_field else found
+
+
+class _SinkSampledInputSpec(_SinkInputSpec):
+    te_s = InputMultiObject(traits.Float, mandatory=True, desc="echo times of the reconstruction, s")
+    sampled_echo_files = traits.List(traits.List(File(exists=True)), mandatory=True, desc="echoes at each spacing")
+    sampled_masks = traits.List(File(exists=True), mandatory=True, desc="mask at each spacing")
+    sampled_t2maps = traits.List(File(exists=True), mandatory=True, desc="T2 at each spacing, s")
+    sampled_s0maps = traits.List(File(exists=True), mandatory=True, desc="S0 at each spacing")
+    sampled_t2_stderr = traits.List(File(exists=True), mandatory=True, desc="standard error of T2 at each spacing, s")
+
+
+class SinkSampled(_SinkBase):
+    """The same volumes and maps at further resolutions, sampled from the fitted field."""
+
+    input_spec = _SinkSampledInputSpec
+
+    def _derivatives(self, session: SessionInputs, options: Options, cwd: Path) -> list[Derivative]:
+        i = self.inputs
+        maps = {"T2map": i.sampled_t2maps, "S0map": i.sampled_s0maps, "uncertainty": i.sampled_t2_stderr}
+        return [
+            item
+            for n, spacing_mm in enumerate(options.sample_mm)
+            for item in sampled_derivatives(
+                session,
+                options,
+                spacing_mm,
+                i.te_s,
+                [*i.sampled_echo_files[n], i.sampled_masks[n]],
+                {name: files[n] for name, files in maps.items() if files},
+            )
+        ]
 
 
 class _SinkGivenInputSpec(_SinkInputSpec):

@@ -146,8 +146,14 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
         help="multi-resolution grid encoding or sinusoidal network",
     )  # fmt: skip
     group.add_argument(
-        "--recon-resolution", "--output-resolution", dest="recon.resolution_mm", type=float,
-        default=recon.resolution_mm, metavar="MM", help="isotropic voxel size of the reconstruction, mm",
+        "--recon-resolution", "--output-resolution", dest="resolutions_mm", type=float, nargs="+", metavar="MM",
+        default=argparse.SUPPRESS,
+        help="isotropic voxel size of the reconstruction, mm; at further ones the same fit is sampled (default: "
+        f"{recon.resolution_mm:g})",
+    )  # fmt: skip
+    group.add_argument(
+        "--recon-save-field", dest="save_field", action="store_true",
+        help="store the fitted field, which fetalt2 sample-field turns into volumes of any resolution and orientation",
     )  # fmt: skip
     group.add_argument(
         "--recon-alpha", dest="recon.alpha", type=float, default=recon.alpha, metavar="WEIGHT",
@@ -280,6 +286,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def further_resolutions(spacings_mm: Sequence[float]) -> tuple[float, ...]:
+    """All but the first, each once; ValueError for a voxel size that a reconstruction could not have either."""
+    for spacing_mm in spacings_mm[1:]:
+        ReconOptions(resolution_mm=spacing_mm)
+    return tuple(mm for mm in dict.fromkeys(spacings_mm) if mm != spacings_mm[0])
+
+
 def memory(text: str) -> int:
     """Megabytes, from a number with or without a unit."""
     try:
@@ -306,6 +319,8 @@ def _options(values: dict[str, Any]) -> Options:
     """Options from what argparse found."""
     given = {place: value for place, value in values.items() if place in places()}
     given |= {DERIVATIVES[name]: path for name, path in values["derivatives"]}
+    if spacings_mm := values.get("resolutions_mm"):
+        given |= {"recon.resolution_mm": spacings_mm[0], "sample_mm": further_resolutions(spacings_mm)}
     for place in ("participants", "sessions", "ignore", "force"):
         given[place] = tuple(dict.fromkeys(given[place]))
     device(given["recon.device"])  # argparse does not look at what comes from a file

@@ -12,13 +12,13 @@ from nipype.pipeline import engine as pe
 
 from bids_app.estimate import estimate
 from bids_app.options import Options
-from bids_app.outputs import SinkGiven, SinkRecon, SinkStacks, SinkT2
+from bids_app.outputs import SinkGiven, SinkRecon, SinkSampled, SinkStacks, SinkT2
 from bids_app.session import SessionInputs
 from bids_app.stored import fits_t2
 from fetalt2prep import __version__
 from fetalt2prep.interfaces.split import SplitVolumes
 from fetalt2prep.interfaces.volumes import CheckVolumes
-from fetalt2prep.workflows.fetal_t2 import init_fetal_t2_wf
+from fetalt2prep.workflows.fetal_t2 import SAMPLED_OUTPUTS, init_fetal_t2_wf
 from fetalt2prep.workflows.t2 import init_t2_wf
 
 T2_PORTS = ["t2map", "s0map", "t2_stderr", "rmse", "valid"]
@@ -70,6 +70,7 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
         recon=options.recon,
         reconstruct=reconstruct,
         fit_t2=fit_t2,
+        sample_mm=options.sample_mm,
         n_threads=options.run.omp_nthreads,
         mem_gb=estimate(session, options).mem_gb,
     )
@@ -90,10 +91,12 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
 
     sinks: list[Sink] = [("sink_stacks", SinkStacks, ["stacks", "stack_masks", "stack_table"])]
     if reconstruct:
-        ports = ["stack_table", "echo_files", "te_s", "brain_mask", "slice_table", "recon_info"]
+        ports = ["stack_table", "echo_files", "te_s", "brain_mask", "slice_table", "field_file", "recon_info"]
         sinks.append(("sink_recon", SinkRecon, ports))
     if fit_t2:
         sinks.append(("sink_t2", SinkT2, ["te_s", *T2_PORTS, "t2_info"]))
+    if reconstruct and options.sample_mm:
+        sinks.append(("sink_sampled", SinkSampled, ["te_s", *SAMPLED_OUTPUTS.values()]))
     for name, interface, ports in sinks:
         node = _sink(name, interface, session, options)
         workflow.connect([(fetal_t2_wf, node, [(f"outputnode.{port}", port) for port in ports])])

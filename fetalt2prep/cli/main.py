@@ -17,6 +17,7 @@ from fetalt2prep import __version__
 COMMANDS = {
     "simulate": "write a simulated BIDS dataset with its truth",
     "evaluate": "score a reconstruction against a truth",
+    "sample-field": "volumes of a fitted field at other resolutions",
 }
 """Name of the command, which is that of its module with - for _, and what the list of commands says of it."""
 

@@ -11,16 +11,17 @@ PSF widths as in Rousseau 2006 (doi:10.1016/j.acra.2006.05.003) and Kuklisova-Mu
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from fetalt2prep.core.geometry import Grid, Rigid
+from fetalt2prep.core.sparse_rows import csr, transposed
 
 FWHM_TO_SIGMA = 1.0 / (2.0 * math.sqrt(2.0 * math.log(2.0)))
 SINC_FWHM = 1.2067  # full width at half maximum of a sinc's main lobe, in voxels
+PIXELS_AT_ONCE = 2**14  # of which taps are computed; about 50 MB of scratch for slices of 4.5 mm
 
 
 @dataclass(frozen=True)
@@ -127,15 +128,16 @@ class SliceOperator:
         centre = (poses.centre_mm + poses.shift_mm)[slice_idx] + self.arm_mm
         offsets, weights = profile.offsets_mm[slice_idx], profile.weights[slice_idx]
         self.moved_normals = moved_normals[slice_idx]
-        points = centre[:, None] + offsets[..., None] * self.moved_normals[:, None]
-        index, weight = _trilinear(grid, points, weights)
-        self._n_taps = index.shape[1]
-        self._column = (index + (echo_idx * grid.n_points)[:, None]).flatten()
-        self._weight = weight.flatten()
         self._offsets = offsets
-        n_pixels, n_columns = len(points_mm), n_echoes * grid.n_points
-        rows = torch.arange(0, n_pixels * self._n_taps + 1, self._n_taps, device=points_mm.device)
-        self._matrix = _csr(rows, self._column, self._weight, (n_pixels, n_columns))
+        n_pixels, n_taps = len(points_mm), 8 * offsets.shape[1]
+        column = torch.empty(n_pixels, n_taps, dtype=torch.int32, device=points_mm.device)
+        weight = torch.empty(n_pixels, n_taps, dtype=weights.dtype, device=points_mm.device)
+        for some in torch.arange(n_pixels, device=points_mm.device).split(PIXELS_AT_ONCE):  # bounds 64-bit scratch
+            points = centre[some, None] + offsets[some, :, None] * self.moved_normals[some, None]
+            index, weight[some] = _trilinear(grid, points, weights[some])
+            column[some] = (index + (echo_idx[some] * grid.n_points)[:, None]).int()
+        rows = torch.arange(0, n_pixels * n_taps + 1, n_taps, device=points_mm.device)
+        self._matrix = csr(rows, column.flatten(), weight.flatten(), (n_pixels, n_echoes * grid.n_points))
         self._transpose: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -153,31 +155,21 @@ class SliceOperator:
         """
         slope = torch.stack(torch.gradient(x, spacing=self.grid.spacing_mm, dim=(1, 2, 3)), -1).reshape(-1, 3)
         force = self._matrix @ slope
-        lever = (self._weight.reshape(len(force), -1, self._offsets.shape[1]) * self._offsets[:, None]).flatten()
-        crow = self._matrix.crow_indices()
-        pull = _csr(crow, self._column, lever, tuple(self._matrix.shape)) @ slope
+        weight = self._matrix.values().reshape(len(force), -1, self._offsets.shape[1])
+        lever = (weight * self._offsets[:, None]).flatten()
+        crow, column = self._matrix.crow_indices(), self._matrix.col_indices()
+        pull = csr(crow, column, lever, tuple(self._matrix.shape)) @ slope
         torque = torch.linalg.cross(self.arm_mm, force) + torch.linalg.cross(self.moved_normals, pull)
         return torch.cat((torque, force), -1)
 
     def _transposed(self) -> Tensor:
         if self._transpose is None:
-            order = torch.argsort(self._column)
-            counts = torch.bincount(self._column, minlength=self._matrix.shape[1])
-            columns = torch.cat((counts.new_zeros(1), counts.cumsum(0)))
-            shape = (self._matrix.shape[1], self._matrix.shape[0])
-            self._transpose = _csr(columns, order // self._n_taps, self._weight[order], shape)
+            self._transpose = transposed(self._matrix)
         return self._transpose
 
 
 def _rotate(matrices: Tensor, vectors: Tensor) -> Tensor:
     return (matrices @ vectors[..., None])[..., 0]
-
-
-def _csr(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Compressed sparse rows with 32-bit indices, which the CPU and CUDA libraries run fastest."""
-    with warnings.catch_warnings():  # torch calls its sparse rows a beta; the products used here are tested
-        warnings.filterwarnings("ignore", message="Sparse CSR")
-        return torch.sparse_csr_tensor(rows.int(), columns.int(), values, shape, check_invariants=False)
 
 
 def _trilinear(grid: Grid, points_mm: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

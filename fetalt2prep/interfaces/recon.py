@@ -50,6 +50,7 @@ class _JointReconOutputSpec(TraitedSpec):
     residual_file = File(exists=True, desc="RMS of measured minus predicted pixels, scanner units")
     mask_file = File(exists=True, desc="where the reconstruction is defined")
     slice_table = File(exists=True, desc="TSV, one row per slice: pose, gain, weight, status")
+    field_file = File(exists=True, desc="the fitted field (safetensors), to be sampled at other resolutions")
     info_file = File(exists=True, desc="JSON: course of the run, options, versions, seconds, memory")
 
 
@@ -64,6 +65,7 @@ class JointRecon(SimpleInterface):
 
         from fetalt2prep.core.recon.joint import reconstruct
         from fetalt2prep.interfaces.account import Meter
+        from fetalt2prep.interfaces.heap import kept_heap
         from fetalt2prep.interfaces.progress import Progress
 
         meter = Meter()
@@ -71,7 +73,7 @@ class JointRecon(SimpleInterface):
         n_threads = torch.get_num_threads()
         torch.set_num_threads(self.inputs.n_threads)
         try:
-            with Progress() as progress:
+            with kept_heap(), Progress() as progress:
                 recon = reconstruct(stacks, options, progress)
         finally:
             torch.set_num_threads(n_threads)
@@ -115,6 +117,7 @@ class JointRecon(SimpleInterface):
         from dataclasses import asdict
 
         from fetalt2prep.interfaces.account import software_versions
+        from fetalt2prep.io.field_file import save_field
         from fetalt2prep.io.tables import write_tsv
         from fetalt2prep.io.volume import save_volume
 
@@ -128,6 +131,7 @@ class JointRecon(SimpleInterface):
             residual_file=save(recon.residual, "residual"),
             mask_file=save(recon.mask, "mask", "u1"),
             slice_table=str(write_tsv(recon.slices, cwd / "slices.tsv")),
+            field_file=str(save_field(recon.field, cwd / "field.safetensors")),
             info_file=str(cwd / "recon.json"),
         )
         info = {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from nipype.interfaces.utility import IdentityInterface
 from nipype.pipeline import engine as pe
 
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.interfaces.check import CheckStacks
+from fetalt2prep.interfaces.sample_field import SampleField
 from fetalt2prep.workflows.denoise import init_denoise_wf
 from fetalt2prep.workflows.mask import init_mask_wf
 from fetalt2prep.workflows.recon import init_recon_wf
@@ -19,6 +22,7 @@ RECON_OUTPUTS = {
     "te_s": "te_s",
     "mask_file": "brain_mask",
     "slice_table": "slice_table",
+    "field_file": "field_file",
     "info_file": "recon_info",
     "residual_file": "residual",
 }
@@ -38,6 +42,14 @@ T2_OUTPUTS = {
     "info_file": "t2_info",
 }
 
+SAMPLED_OUTPUTS = {
+    "echo_files": "sampled_echo_files",
+    "mask_files": "sampled_masks",
+    "t2maps": "sampled_t2maps",
+    "s0maps": "sampled_s0maps",
+    "t2_stderr_files": "sampled_t2_stderr",
+}
+
 
 def init_fetal_t2_wf(
     *,
@@ -45,6 +57,7 @@ def init_fetal_t2_wf(
     recon: ReconOptions | None = None,
     reconstruct: bool = True,
     fit_t2: bool = True,
+    sample_mm: Sequence[float] = (),
     n_threads: int = 1,
     mem_gb: float = 3,
     name: str = "fetal_t2_wf",
@@ -61,6 +74,8 @@ def init_fetal_t2_wf(
         False ends with the masked, denoised stacks: neither reconstruction nor T2, and none of their outputs.
     fit_t2
         False leaves out the T2 step and its outputs; for stacks of a single echo time.
+    sample_mm
+        Further spacings, mm, at which the fitted field is sampled; empty leaves out that step and its outputs.
     n_threads, mem_gb
         Threads of the reconstruction, and memory that Nipype sets aside for it.
 
@@ -91,15 +106,18 @@ def init_fetal_t2_wf(
         Reconstructed volumes by ascending echo time, scanner units; the times, seconds.
     brain_mask, residual
         Where they are defined; RMS of measured minus predicted pixels, scanner units.
-    slice_table, recon_info
-        One row per slice (TSV); account of the reconstruction (JSON).
+    slice_table, field_file, recon_info
+        One row per slice (TSV); the fitted field (safetensors); account of the reconstruction (JSON).
     t2map, s0map, t2_stderr, rmse, valid, t2_info
         T2 (s), signal at echo time zero, standard error of T2 (s), residual of the fit, reason codes,
         account of the fit (JSON). Only with ``fit_t2``.
+    sampled_echo_files, sampled_masks, sampled_t2maps, sampled_s0maps, sampled_t2_stderr
+        The same at the spacings of ``sample_mm``, a list for each; no T2 with one echo time. Only with ``sample_mm``.
     """
     fit_t2 = fit_t2 and reconstruct
     outputs = ["stacks", "stack_masks", "stack_table", *(RECON_OUTPUTS.values() if reconstruct else ())]
     outputs += T2_OUTPUTS.values() if fit_t2 else []
+    outputs += SAMPLED_OUTPUTS.values() if sample_mm and reconstruct else []
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(IdentityInterface(fields=INPUTS), name="inputnode")
     outputnode = pe.Node(IdentityInterface(fields=outputs), name="outputnode")
@@ -133,5 +151,11 @@ def init_fetal_t2_wf(
         workflow.connect([
             (recon_wf, t2_wf, [(f"outputnode.{a}", f"inputnode.{b}") for a, b in T2_INPUTS.items()]),
             (t2_wf, outputnode, [(f"outputnode.{port}", name) for port, name in T2_OUTPUTS.items()]),
+        ])  # fmt: skip
+    if sample_mm:
+        sample = pe.Node(SampleField(resolutions_mm=list(sample_mm)), name="sample")
+        workflow.connect([
+            (recon_wf, sample, [("outputnode.field_file", "field_file")]),
+            (sample, outputnode, list(SAMPLED_OUTPUTS.items())),
         ])  # fmt: skip
     return workflow

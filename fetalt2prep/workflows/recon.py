@@ -16,6 +16,7 @@ OUTPUTS = [
     "residual_file",
     "mask_file",
     "slice_table",
+    "field_file",
     "info_file",
 ]
 
@@ -50,8 +51,8 @@ def init_recon_wf(
         Standard error of each echo; residual of the reconstruction.
     mask_file
         Where the volumes are defined.
-    slice_table, info_file
-        One row per slice (TSV); the account of the run (JSON).
+    slice_table, field_file, info_file
+        One row per slice (TSV); the fitted field (safetensors); the account of the run (JSON).
     """
     recon = recon or ReconOptions()
     workflow = pe.Workflow(name=name)

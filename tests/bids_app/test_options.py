@@ -19,6 +19,7 @@ EXTRA = [
     ["--recon-model", "mcreg", "--recon-alpha", "0.5", "--random-seed", "7", "--device", "cuda:1", "-vv"],
     ["-d", "recon=r", "segmentations=s", "--ignore", "slicetiming", "--force", "missing-masks", "--level", "minimal"],
     ["--sloppy", "--masks-only", "--bids-filter-file", "f.json", "--bids-database-dir", "db", "--use-plugin", "p.yml"],
+    ["--recon-resolution", "0.8", "0.5", "1.0", "0.5", "--recon-save-field"],
     ["--low-mem", "--write-graph", "--clean-workdir", "--skip-bids-validation", "--md-only-boilerplate"],
 ]
 
@@ -43,8 +44,9 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
 def test_every_option_of_the_parser_is_a_place_in_the_file_and_the_other_way_round() -> None:
     known = set(places())
     dests = {action.dest for action in build_parser()._actions}
-    assert dests - known == {"help", "version", "derivatives", "config_file", "notrack"}
-    assert known - dests == {"masks", "segmentations", "reconstructions"}  # --derivatives sets them
+    assert dests - known == {"help", "version", "derivatives", "resolutions_mm", "config_file", "notrack"}
+    # --derivatives and --recon-resolution set these.
+    assert known - dests == {"masks", "segmentations", "reconstructions", "recon.resolution_mm", "sample_mm"}
 
 
 def test_sloppy_is_coarse_and_says_so_in_the_file(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from bids_app.dataset import description, older_version, relative_uri, write_dataset
 from bids_app.options import Options
-from bids_app.outputs import SinkRecon, SinkStacks, SinkT2
+from bids_app.outputs import SinkRecon, SinkSampled, SinkStacks, SinkT2
 from bids_app.parser import parse_args
 from bids_app.query import query_sessions
 from bids_app.session import SessionInputs
@@ -47,6 +47,7 @@ def run_sinks(session: SessionInputs, options: Options, folder: Path) -> None:
     (folder / "table.tsv").write_text("\n".join(["stack\tte_s\tstatus\tnotes", *rows]) + "\n")
     (folder / "slices.tsv").write_text("stack\tslice\n")
     (folder / "info.json").write_text(json.dumps({"model": "decay", "notes": ["from the engine"]}))
+    (folder / "field.safetensors").write_bytes(b"a field")
     table = str(folder / "table.tsv")
     common: dict[str, Any] = {"session": session, "options": options}
     stacks = [result(folder, f"denoised_{s.name}") for s in used]
@@ -59,6 +60,7 @@ def run_sinks(session: SessionInputs, options: Options, folder: Path) -> None:
         te_s=list(TES_S),
         brain_mask=result(folder, "mask", "uint8"),
         slice_table=str(folder / "slices.tsv"),
+        field_file=str(folder / "field.safetensors"),
         recon_info=str(folder / "info.json"),
     ).run(cwd=str(folder))
     maps = {name: result(folder, name) for name in ("t2map", "s0map", "t2_stderr", "rmse")}
@@ -108,6 +110,40 @@ def test_names_and_validator_with_sessions_and_orientations(
     root = {"dataset_description.json", ".bidsignore", "README"}
     assert files(options.output_dir) == {f"{i}.{e}" for i in images for e in ("nii.gz", "json")} | tables | root
     assert validate(options.output_dir) == []
+
+
+def test_further_resolutions_and_the_field_have_names_of_their_own(
+    bids: Path, write_stack: WriteStack, options: Options, tmp_path: Path
+) -> None:
+    session = session_of(bids, write_stack, [f"sub-01_echo-{e}_T2w" for e in (1, 2, 3)], options.masks)
+    asked, folder = replace(options, sample_mm=(0.5, 1.0), save_field=True), tmp_path / "cwd"
+    run_sinks(session, options, folder)
+    plain = files(options.output_dir)
+    run_sinks(session, asked, folder)
+    one_for_each = {
+        port: [result(folder, f"{port}{n}") for n in range(2)]
+        for port in ("sampled_t2maps", "sampled_s0maps", "sampled_t2_stderr")
+    }
+    masks = [result(folder, f"sampled_mask{n}", "uint8") for n in range(2)]
+    echoes = [[result(folder, f"echo{n}_{e}") for e in range(3)] for n in range(2)]
+    sink = SinkSampled(session=session, options=asked, te_s=list(TES_S), sampled_echo_files=echoes, sampled_masks=masks)
+    sink.inputs.trait_set(**one_for_each)
+    sink.run(cwd=str(folder))
+    start = "sub-01/anat/sub-01_rec-inr"
+    assert files(asked.output_dir) - plain == {f"{start}_desc-recon_field.safetensors"} | {
+        f"{start}_{first}res-{label}_{last}.{ending}"
+        for label in ("0p5mm", "1mm")
+        for first, last in (
+            *((f"echo-{e}_", "desc-sampled_T2w") for e in (1, 2, 3)),
+            ("", "T2map"), ("", "S0map"), ("", "desc-uncertainty_T2map"), ("", "desc-brain_mask"),
+        )
+        for ending in ("nii.gz", "json")
+    }  # fmt: skip
+    meta = json.loads((asked.output_dir / f"{start}_echo-2_res-0p5mm_desc-sampled_T2w.json").read_text())
+    assert meta["Resolution"] == "0.5 mm isotropic, sampled from the field fitted at 0.8 mm"
+    assert meta["EchoTime"] == TES_S[1]
+    write_dataset(asked)
+    assert validate(asked.output_dir) == []
 
 
 def test_the_one_acquisition_stays_in_the_name_and_mese_stays_mese(

@@ -42,6 +42,13 @@ def test_underscores_in_values_stay() -> None:
     assert options.masks == Path("some_masks").absolute()
 
 
+def test_the_first_resolution_is_the_fits_and_the_others_are_sampled() -> None:
+    options = parse_args([*TRIAD, "--recon-resolution", "0.8", "0.5", "1", "0.5", "0.8"])
+    assert options.recon.resolution_mm == 0.8
+    assert options.sample_mm == (0.5, 1.0)
+    assert parse_args(TRIAD).sample_mm == ()
+
+
 def test_threads_of_a_step_do_not_exceed_the_run() -> None:
     assert parse_args([*TRIAD, "--nprocs", "2", "--omp-nthreads", "6"]).run.omp_nthreads == 2
 
@@ -53,6 +60,7 @@ def test_threads_of_a_step_do_not_exceed_the_run() -> None:
         (["--denois", "nlm"], "unrecognized arguments"),
         (["--recon-model", "magic"], "invalid choice"),
         (["--recon-resolution", "0.01"], "0.3 to 4.0 mm"),
+        (["--recon-resolution", "0.8", "9"], "9.0 mm; give 0.3 to 4.0 mm"),
         (["--device", "gpu"], "choose auto, cpu, cuda or cuda:n"),
         (["--nprocs", "0"], "whole number of at least 1"),
         (["--participant-label", "a_b"], "not a BIDS label"),

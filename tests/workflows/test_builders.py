@@ -42,11 +42,13 @@ def variants() -> list[Any]:
         {"denoise": "none"},
         {"recon": ReconOptions(model="mcreg", alpha=0.1)},
     ]
+    extra += [{"sample_mm": (0.5, 1.0)}, {"sample_mm": (0.5,), "fit_t2": False}]
     return cases + [pytest.param(init_fetal_t2_wf, options, id=str(options)) for options in extra]
 
 
 UNUSED = {
     ("{'fit_t2': False}", "recon_wf"): ["echo_stderr_files"],
+    ("{'sample_mm': (0.5,), 'fit_t2': False}", "recon_wf"): ["echo_stderr_files"],
     ("{'reconstruct': False}", "mask_wf"): ["echo_times_s", "thicknesses_mm", "slice_times_s"],
     ("{'reconstruct': False}", "denoise_wf"): ["noise_sigmas"],
 }

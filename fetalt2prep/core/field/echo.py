@@ -65,6 +65,11 @@ class EchoField(nn.Module):
         """Log-signal at any world points, (n, 3) -> (echo, n)."""
         return cast(Tensor, self.head(self.network(self.encoding(points_mm)).T))
 
+    @property
+    def grid(self) -> Grid:
+        """The encoding's lattice."""
+        return cast(Encoding, self.encoding).grid
+
     def refine(self, grid: Grid) -> None:
         """Take up another lattice."""
         cast(Encoding, self.encoding).refine(grid)
@@ -95,6 +100,11 @@ class SeparateFields(nn.Module):
     def forward(self, points_mm: Tensor) -> Tensor:
         """Log-signal at any world points, (n, 3) -> (echo, n)."""
         return torch.cat([field(points_mm) for field in self._each()])
+
+    @property
+    def grid(self) -> Grid:
+        """The lattice of all fields."""
+        return self._each()[0].grid
 
     def refine(self, grid: Grid) -> None:
         """Take up another lattice."""

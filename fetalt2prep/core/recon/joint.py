@@ -24,12 +24,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fetalt2prep.core.field.build import GRID_LEVELS
 from fetalt2prep.core.field.echo import EchoField, SeparateFields
 from fetalt2prep.core.fit import Stop, fit
 from fetalt2prep.core.geometry import Grid, Rigid
 from fetalt2prep.core.outlier import cauchy_weights, robust_sigma, slice_weights
 from fetalt2prep.core.recon.field_fit import FieldFit, Scene
-from fetalt2prep.core.recon.fields import GRID_LEVELS, LEARNING_RATES, build_field
+from fetalt2prep.core.recon.fields import LEARNING_RATES, build_field, field_spec
+from fetalt2prep.core.recon.fitted import FittedField
 from fetalt2prep.core.recon.gains import slice_gains
 from fetalt2prep.core.recon.lattice import Lattice
 from fetalt2prep.core.recon.options import ReconOptions
@@ -146,7 +148,15 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
         "seconds": seconds,
         "notes": _notes(options, slices, turned_deg),
     }
-    return replace(recon, info=info)
+    fitted = FittedField(
+        spec=field_spec(options, slices, method.field.grid),
+        field=method.field,
+        scale=slices.scale,
+        mask=recon.mask,
+        echo_stderr=recon.echo_stderr,
+        affine=recon.affine,
+    )
+    return replace(recon, info=info, field=fitted)
 
 
 def _run_level(
@@ -162,6 +172,7 @@ def _run_level(
     losses: list[float] = []
     for number in range(level.rounds + 1):
         last = number == level.rounds
+        method.scene = None  # before the next is made: each holds the slices' matrix and its transpose
         method.scene = _scene(slices, grid, poses, trust)
         n_steps = level.last_steps if last else level.steps
         if n_steps:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fetalt2prep.core.recon.fitted import FittedField
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recon:
@@ -28,3 +30,5 @@ class Recon:
     """One row per slice: pose, gain, weight, residual, status and its reason."""
     info: dict[str, object]
     """JSON-ready account of the run: model, steps, stop, noise, losses, seconds per stage, notes."""
+    field: FittedField | None = None
+    """The fitted field, for other resolutions and orientations; None where only volumes are known."""
