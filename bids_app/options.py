@@ -84,8 +84,6 @@ class Options:
     """Folder of pybids' index of the data set, made when it is not there; None: indexed anew."""
     masks: Path | None = None
     """Folder with a brain mask per stack; None: masks are estimated."""
-    segmentations: Path | None = None
-    """Derivatives data set with a ``dseg`` per session, on any grid in scanner space; for the group level."""
     reconstructions: Path | None = None
     """Derivatives data set with one reconstructed T2w volume per echo time; only T2 is computed."""
     ignore: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from bids_app.options import OptionError, Options, made_sloppy
 from fetalt2prep import __version__
 from fetalt2prep.core.recon.options import FIELDS, MODELS, ReconOptions
 
-DERIVATIVES = {"masks": "masks", "segmentations": "segmentations", "recon": "reconstructions"}
+DERIVATIVES = {"masks": "masks", "recon": "reconstructions"}
 """Names for ``--derivatives`` and the options they set."""
 MAX_OMP_THREADS = 8
 
@@ -100,7 +100,7 @@ def _add_inputs(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-d", "--derivatives", nargs="+", default=[], metavar="NAME=PATH", type=named_folder,
         help="derivatives to use; masks=PATH: a brain mask for every stack (none given: masks are estimated); "
-        "recon=PATH: reconstructed echoes, only T2 is computed; segmentations=PATH: regions for the group level",
+        "recon=PATH: reconstructed echoes, only T2 is computed",
     )  # fmt: skip
     group.add_argument(
         "--ignore", nargs="+", default=[], choices=choices.IGNORABLE,

@@ -62,11 +62,7 @@ def collect(options: Options, subjects: list[str]) -> tuple[list[dict[str, Any]]
     for session in of_sessions.sessions_of(options.output_dir, subjects, options.sessions):
         try:
             row = of_sessions.session_row(session, options.bids_dir)
-            if options.segmentations is not None:
-                found = of_regions.region_rows(session, options.segmentations, row["gestational_age"])
-                if not found:
-                    LOG.warning("%s: no segmentation in %s, or no T2 map.", session.name, options.segmentations)
-                regions += found
+            regions += of_regions.region_rows(session, row["gestational_age"])
             rows.append(row)
         except UNREADABLE as error:
             LOG.debug("%s could not be read.", session.name, exc_info=True)

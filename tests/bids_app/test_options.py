@@ -17,7 +17,7 @@ EXTRA = [
     [],
     ["--participant-label", "01", "02", "-d", "masks=m", "--mem-mb", "4000", "--stop-on-first-crash"],
     ["--recon-model", "mcreg", "--recon-alpha", "0.5", "--random-seed", "7", "--device", "cuda:1", "-vv"],
-    ["-d", "recon=r", "segmentations=s", "--ignore", "slicetiming", "--force", "missing-masks", "--level", "minimal"],
+    ["-d", "recon=r", "--ignore", "slicetiming", "--force", "missing-masks", "--level", "minimal"],
     ["--sloppy", "--masks-only", "--bids-filter-file", "f.json", "--bids-database-dir", "db", "--use-plugin", "p.yml"],
     ["--recon-resolution", "0.8", "0.5", "1.0", "0.5", "--recon-save-field"],
     ["--low-mem", "--write-graph", "--clean-workdir", "--skip-bids-validation", "--md-only-boilerplate"],
@@ -36,9 +36,9 @@ def test_a_run_can_be_read_back(extra: list[str], tmp_path: Path) -> None:
 def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text('participants = ["01"]\nmasks = "m"\n[recon]\nseed = 3\nmodel = "mc"\n')
-    options = parse_args([*TRIAD, f"--config_file={path}", "--random-seed", "4", "-d", "segmentations=s"])
+    options = parse_args([*TRIAD, f"--config_file={path}", "--random-seed", "4", "-d", "recon=r"])
     assert (options.recon.seed, options.recon.model, options.participants) == (4, "mc", ("01",))
-    assert (options.masks, options.segmentations) == (Path("m").absolute(), Path("s").absolute())
+    assert (options.masks, options.reconstructions) == (Path("m").absolute(), Path("r").absolute())
 
 
 def test_every_option_of_the_parser_is_a_place_in_the_file_and_the_other_way_round() -> None:
@@ -46,7 +46,7 @@ def test_every_option_of_the_parser_is_a_place_in_the_file_and_the_other_way_rou
     dests = {action.dest for action in build_parser()._actions}
     assert dests - known == {"help", "version", "derivatives", "resolutions_mm", "config_file", "notrack"}
     # --derivatives and --recon-resolution set these.
-    assert known - dests == {"masks", "segmentations", "reconstructions", "recon.resolution_mm", "sample_mm"}
+    assert known - dests == {"masks", "reconstructions", "recon.resolution_mm", "sample_mm"}
 
 
 def test_sloppy_is_coarse_and_says_so_in_the_file(tmp_path: Path) -> None:

@@ -108,23 +108,20 @@ def test_participants_and_sessions_can_be_chosen(study: tuple[Path, Path]) -> No
     assert "too few sessions with a gestational age for a line" in page
 
 
-def test_regions_of_given_segmentations(study: tuple[Path, Path], tmp_path: Path) -> None:
-    segmentations = tmp_path / "seg"
-    anat = segmentations / "sub-01" / "anat"
-    anat.mkdir(parents=True)
-    fine = np.zeros((16, 16, 16), "i2")  # half the voxel size, so that the grids differ
-    fine[4:8, 4:12, 4:12], fine[8:12, 4:12, 4:12] = 3, 7
-    affine = np.diag([1.0, 1.0, 1.0, 1.0])
-    affine[:3, 3] = -0.5
-    nib.save(nib.Nifti1Image(fine, affine), anat / "sub-01_dseg.nii.gz")
-    write_tsv({"index": [3, 7], "name": ["white", "grey"]}, segmentations / "dseg.tsv")
-    assert group(study, "-d", f"segmentations={segmentations}") == 0
+def test_regions_of_all_sessions_are_put_together(study: tuple[Path, Path]) -> None:
+    for subject, t2_s in (("01", 0.25), ("02", 0.24), ("04", 0.23)):
+        columns = {"index": [0, 3], "name": ["mask", "white"], "volume_mm3": [900, 500.0], "valid_fraction": [1.0, 0.5]}
+        columns |= {"t2_median_s": [0.3, t2_s], "t2_q25_s": [0.2, 0.1], "t2_q75_s": [0.4, None]}
+        anat = study[1] / f"sub-{subject}" / "anat"
+        write_tsv(columns, anat / f"sub-{subject}_rec-inr_desc-regions_stats.tsv")
+    assert group(study) == 0
     table = read_tsv(study[1] / "group_regions.tsv")
-    assert (table["region"], table["index"]) == (["white", "grey"], ["3", "7"])
-    assert set(table["participant_id"]) == {"sub-01"}
-    assert [float(volume) for volume in table["volume"]] == pytest.approx([0.256, 0.256])
-    assert [float(share) for share in table["t2_valid"]] == pytest.approx([31 / 32, 1.0])
-    assert float(table["t2_median"][0]) == pytest.approx(t2_of(1), rel=1e-5)
+    assert table["participant_id"] == ["sub-01", "sub-01", "sub-02", "sub-02", "sub-04", "sub-04"]
+    assert table["region"] == ["mask", "white"] * 3
+    assert table["gestational_age"][::2] == ["24", "26", "30"]
+    assert (table["volume"][1], table["t2_valid"][1], table["t2_median"][1]) == ("0.5", "0.5", "0.25")
+    assert table["t2_q75"][1] == "n/a"
+    assert "white: -" in (study[1] / "group.html").read_text()
 
 
 def test_a_session_that_cannot_be_read_is_named_and_the_others_are_there(
