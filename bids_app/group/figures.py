@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bids_app.group.line import Line
 from bids_app.group.outliers import column
-from bids_app.report.ink import AXIS_COLOURS, BAD, plain_axes
+from bids_app.report.ink import AXIS_COLOURS, BAD, INK, plain_axes
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64], Line | None]
 COLUMNS = 3
@@ -32,7 +32,7 @@ def t2_over_age(panels: Mapping[str, Points]) -> Figure:
             half = line.half_width(x)
             axes.fill_between(x, line.at(x) - half, line.at(x) + half, color=AXIS_COLOURS[2], alpha=0.2, linewidth=0)
             axes.plot(x, line.at(x), color=AXIS_COLOURS[2], linewidth=1.5)
-        axes.set_title(name, fontsize=10, loc="left")
+        axes.set_title(name, fontsize=10, loc="left", color=INK)
         axes.set_xlabel("gestational age (weeks)", fontsize=9)
         axes.set_ylabel("T2 (ms)", fontsize=9)
         plain_axes(axes)

@@ -67,6 +67,11 @@ def name_of(row: Mapping[str, Any]) -> str:
     return " ".join(filter(None, [row["participant_id"], row["session_id"]]))
 
 
+def strip_label(text: str, units: str) -> str:
+    """What a measure is, in a few words, and its units."""
+    return text.partition(",")[0].partition(" from ")[0] + (f" ({units})" if units else "")
+
+
 def write_page(
     output_dir: Path, rows: Sequence[dict[str, Any]], regions: Sequence[dict[str, Any]], outliers: Sequence[Outlier]
 ) -> Path:
@@ -83,7 +88,7 @@ def write_page(
             "Sessions of one participant are not independent, which the line does not know: its interval is too narrow."
         )
     marked = {measure: {o.row for o in outliers if o.measure == measure} for measure in MEASURES}
-    texts = {name: COLUMNS[name][0].partition(",")[0].partition(" from ")[0] for name in MEASURES}
+    texts = {name: strip_label(*COLUMNS[name]) for name in MEASURES}
     save_svg(spread(rows, texts, marked), folder / "group_desc-quality_T2map.svg")
     style = re.search(r"<style>(.*?)</style>", TEMPLATE.read_text("utf-8"), re.DOTALL)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)

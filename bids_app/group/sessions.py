@@ -24,7 +24,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "n_stacks_used": ("Stacks that entered the reconstruction", ""),
     "n_slices": ("Slices that show brain", ""),
     "n_slices_used": ("Slices that the reconstruction used", ""),
-    "slices_used": ("n_slices_used / n_slices", ""),
+    "slices_used": ("Share of the slices with brain that were used", ""),
     "slice_rotation": ("Median rotation of the slices in use from where their headers put them", "degree"),
     "slice_shift": ("Median displacement of the slices in use", "mm"),
     "slice_ncc": ("Median cross-correlation of measured and predicted slices in use", ""),
