@@ -235,7 +235,8 @@ def _add_instead(group: argparse._ArgumentGroup) -> None:
     instead = group.add_mutually_exclusive_group()
     instead.add_argument(
         "--dry-run", dest="run.dry_run", action="store_true",
-        help="only print what would be done: sessions, stacks, echo times, memory, time; writes nothing",
+        help="only print what would be done: sessions, stacks, echo times, memory, time; writes nothing, but an index "
+        "where --bids-database-dir asks for one",
     )  # fmt: skip
     instead.add_argument(
         "--reports-only", dest="run.reports_only", action="store_true",
@@ -327,6 +328,11 @@ def _options(values: dict[str, Any]) -> Options:
     given["run.work_dir"] = given["run.work_dir"].absolute()
     given["run.omp_nthreads"] = min(given["run.omp_nthreads"], given["run.nprocs"])
     found = build_options(given)
+    instead = {"--dry-run": found.run.dry_run, "--reports-only": found.run.reports_only}
+    instead |= {"--boilerplate-only": found.run.boilerplate_only}
+    if found.analysis_level == "group" and any(instead.values()):
+        name = next(name for name, asked in instead.items() if asked)
+        raise OptionError(f"{name} belongs to the participant level.")
     if found.steps == "masks" and found.reconstructions:
         raise OptionError("--masks-only makes no sense with -d recon=PATH, which begins after the masks.")
     return made_sloppy(found) if found.sloppy else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import uuid
@@ -11,6 +12,7 @@ from typing import Any
 
 from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
+from bids_app.checks import check_writable
 from bids_app.entities import read_entities, stem
 from bids_app.filters import Filters, passes
 from bids_app.masks import Masks, list_masks, mask_finder
@@ -18,6 +20,7 @@ from bids_app.session import SessionInputs, StackInput, StackProblem
 from bids_app.stacks import read_stacks
 from fetalt2prep.io.sidecar import InputError
 
+LOG = logging.getLogger("fetalt2prep")
 SUFFIXES = ("T2w", "MESE")
 PARTS = (None, "mag")
 DATABASE = "layout_index.sqlite"
@@ -113,10 +116,13 @@ def _stored_index(root: Path, folder: Path) -> BIDSLayout:
     """
     place = folder / DATABASE
     if place.is_file() and place.stat().st_mtime >= _newest_folder_s(root):
-        layout = BIDSLayout(database_path=folder)
-        if Path(layout.root) == root:
-            return layout
-    folder.mkdir(parents=True, exist_ok=True)
+        try:
+            layout = BIDSLayout(database_path=folder)
+            if Path(layout.root) == root:
+                return layout
+        except Exception as error:  # whatever SQLAlchemy makes of a file that is no index, or another version's
+            LOG.info("%s cannot be used (%s); it is made anew.", place, " ".join(str(error).split())[:200])
+    check_writable(folder, "The folder of the index (--bids-database-dir)")
     part = folder / f".{uuid.uuid4().hex}"
     try:
         rest = re.compile(r"^/(?!sub-).+")

@@ -79,6 +79,13 @@ def test_wrong_command_lines_leave_with_code_2(extra: list[str], said: str, caps
     assert said in capsys.readouterr().err
 
 
+def test_what_belongs_to_participants_is_refused_for_the_group(capsys: pytest.CaptureFixture[str]) -> None:
+    for flag in ("--dry-run", "--reports-only", "--boilerplate-only"):
+        with pytest.raises(SystemExit):
+            parse_args(["raw", "out", "group", flag])
+        assert f"{flag} belongs to the participant level" in capsys.readouterr().err
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from bids_app.parser import build_parser; build_parser().format_help();"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from bids_app import query
+from bids_app.options import OptionError
 from bids_app.query import list_labels, query_sessions
 from bids_app.session import SessionInputs
 
@@ -293,6 +294,18 @@ def test_an_index_is_kept_and_made_anew_when_the_data_set_changed(
     write_stack("sub-01_run-2_T2w")
     assert names() == ["sub-01_run-1_T2w", "sub-01_run-2_T2w"]
     assert len(made) == 2
+
+
+def test_an_index_that_cannot_be_read_is_made_anew_and_one_that_cannot_be_written_is_said(
+    bids: Path, write_stack: WriteStack, tmp_path: Path
+) -> None:
+    write_stack("sub-01_T2w")
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / query.DATABASE).write_text("no index")
+    assert [s.name for s in only(query_sessions(bids, ["01"], database_dir=tmp_path / "db")).stacks] == ["sub-01_T2w"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OptionError, match="--bids-database-dir.*cannot be written"):
+        query_sessions(bids, ["01"], database_dir=tmp_path / "file" / "db")
 
 
 def test_an_index_of_another_data_set_is_not_believed(
