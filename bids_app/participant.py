@@ -44,8 +44,9 @@ def init_participants_wf(sessions: Sequence[SessionInputs], options: Options, lo
     for session in sessions:
         session_wf = init_session_wf(session, options)
         session_wf.config["execution"] = {"crashdump_dir": str(log_dirs[session.subject])}
+        config = deepcopy(session_wf.config)
         for node in session_wf._get_all_nodes():
-            node.config = deepcopy(session_wf.config)
+            node.config = config  # one for all of the session: Nipype merges it into a copy of its own
         workflow.add_nodes([session_wf])
     return workflow
 

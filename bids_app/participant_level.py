@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bids_app.checks import choose_labels, resolve_device
@@ -22,6 +23,9 @@ from bids_app.outcome import (
     summarise,
 )
 
+SESSIONS_PER_CORE = 8
+"""Sessions in one workflow for each core: Nipype takes seconds to build a workflow of hundreds, and a participant's page
+is written when the workflow ends."""
 LOG = logging.getLogger("fetalt2prep")
 
 
@@ -91,14 +95,29 @@ def run_sessions(outcomes: dict[str, Outcome], options: Options, run_uuid: str) 
     parallel = is_parallel(options.run, sum(s.usable for outcome in outcomes.values() for s in outcome.sessions))
     # One by one, a participant that fails still stores what it can; the loop below stops before the next.
     configure(options.run, stop_on_first_crash=options.run.stop_on_first_crash and parallel)
-    groups = [list(outcomes.values())] if parallel else [[outcome] for outcome in outcomes.values()]
-    for group in groups:
+    size = 1
+    if parallel:
+        size = SESSIONS_PER_CORE * options.run.nprocs if options.run.use_plugin is None else sys.maxsize
+    for group in batches(outcomes.values(), size):
         run_group_of_participants(group, options, parallel=parallel)
         for outcome in group:
             write_report(outcome, options.output_dir, run_uuid, keep_messages(outcome))
         if options.run.stop_on_first_crash and any(outcome.errors for outcome in group):
             mark_not_processed(outcomes.values())
             break
+
+
+def batches(outcomes: Iterable[Outcome], n_sessions: int) -> Iterator[list[Outcome]]:
+    """Participants in their order, in groups with ``n_sessions`` sessions or a few more; with 1 each by itself."""
+    group: list[Outcome] = []
+    for outcome in outcomes:
+        group.append(outcome)
+        n_there = sum(session.usable for each in group for session in each.sessions)
+        if n_there >= n_sessions or n_sessions == 1:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def run_group_of_participants(group: Sequence[Outcome], options: Options, *, parallel: bool) -> None:

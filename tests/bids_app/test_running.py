@@ -19,8 +19,11 @@ from nipype.utils.filemanip import loadpkl
 from bids_app.execute import StageLines, configure, is_parallel, read_crashes, run_workflow
 from bids_app.main import run
 from bids_app.options import OptionError, RunOptions
+from bids_app.outcome import Outcome
+from bids_app.participant_level import batches
 from bids_app.plugin_file import read_plugin
 from bids_app.provenance import sha256
+from bids_app.session import GivenEcho, SessionInputs
 from fetalt2prep.io.tables import read_tsv
 from tests.bids_app.conftest import COARSE, WriteStack, app, three_echoes
 
@@ -225,3 +228,27 @@ def test_a_plugin_file_that_is_wrong(text: str, said: str, tmp_path: Path) -> No
 
 def test_names_of_jobs_need_a_name_of_the_user() -> None:
     assert os.environ["LOGNAME"]
+
+
+@pytest.mark.parametrize(
+    ("n_sessions", "size", "expected"),
+    [
+        ([1, 1, 1], 1, [["0"], ["1"], ["2"]]),
+        ([1, 0, 1, 1], 2, [["0", "1", "2"], ["3"]]),
+        ([3, 1, 1, 2], 2, [["0"], ["1", "2"], ["3"]]),
+        ([0, 1, 0], 1, [["0"], ["1"], ["2"]]),
+        ([1, 1], 10**9, [["0", "1"]]),
+        ([], 4, []),
+    ],
+)
+def test_participants_run_in_batches(n_sessions: list[int], size: int, expected: list[list[str]]) -> None:
+    echo = GivenEcho(image=Path("e.nii"), te_s=0.1)
+    outcomes = [
+        Outcome(
+            subject=str(n),
+            log_dir=Path("log"),
+            sessions=[SessionInputs(subject=str(n), session=str(k), echoes=(echo,)) for k in range(count)],
+        )
+        for n, count in enumerate(n_sessions)
+    ]
+    assert [[outcome.subject for outcome in group] for group in batches(outcomes, size)] == expected
