@@ -15,7 +15,7 @@ from benchmarks.cases import CASES, HERE
 from fetalt2prep.core.recon.joint import reconstruct
 from fetalt2prep.core.recon.options import MODELS, ReconOptions
 from fetalt2prep.core.stack import Stack
-from fetalt2prep.core.t2.loglinear import fit_loglinear
+from fetalt2prep.core.t2.weighted_loglinear import fit_weighted_loglinear
 from fetalt2prep.io.sidecar import echo_time_s, read_sidecar, slice_times_s
 from fetalt2prep.io.stack import load_stack
 from fetalt2prep.io.volume import save_volume
@@ -42,7 +42,7 @@ def read_stacks(case: Path, planes: Sequence[str]) -> list[Stack]:
 def score_model(case: Path, planes: Sequence[str], options: ReconOptions) -> dict[str, object]:
     """Reconstruct with one model and score it."""
     recon = reconstruct(read_stacks(case, planes), options)
-    fit = fit_loglinear(
+    fit = fit_weighted_loglinear(
         torch.from_numpy(recon.echoes), torch.from_numpy(recon.te_s), stderr=torch.from_numpy(recon.echo_stderr)
     )
     with tempfile.TemporaryDirectory() as folder:

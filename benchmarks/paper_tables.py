@@ -34,7 +34,7 @@ from benchmarks.protocols import (
 from fetalt2prep import __version__
 from fetalt2prep.core.recon.joint import reconstruct
 from fetalt2prep.core.recon.options import ReconOptions
-from fetalt2prep.core.t2.loglinear import fit_loglinear
+from fetalt2prep.core.t2.weighted_loglinear import fit_weighted_loglinear
 from fetalt2prep.sim.case import Case, simulate_case
 from fetalt2prep.sim.score import Volume, score
 from fetalt2prep.sim.score.evaluation import with_effective_t2
@@ -64,7 +64,7 @@ def run_model(case: Case, subject: Subject, n_stacks: int, model: str, device: s
     scores: dict[str, object] | None = None
     try:
         recon = reconstruct(stacks, ReconOptions(model=model, resolution_mm=subject.resolution_mm, device=device))
-        fit = fit_loglinear(
+        fit = fit_weighted_loglinear(
             torch.from_numpy(recon.echoes), torch.from_numpy(recon.te_s), stderr=torch.from_numpy(recon.echo_stderr)
         )
         echoes = [Volume(echo, recon.affine) for echo in recon.echoes]

@@ -33,7 +33,7 @@ def check_inputs(options: Options) -> None:
             f"The work folder {work_dir} is inside BIDS_DIR; its files would be taken for data. Choose "
             f"another with --work-dir."
         )
-    given = {"masks": options.masks, "recon": options.reconstructions}
+    given = {"masks": options.masks, "recon": options.reconstructions, "segmentation": options.segmentation}
     for name, path in given.items():
         if path is not None and not path.is_dir():
             raise OptionError(f"The {name} folder {path} (--derivatives {name}=...) is not a folder.")

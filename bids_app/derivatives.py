@@ -10,14 +10,17 @@ from typing import Any
 from bids_app.options import Options
 from bids_app.session import SessionInputs, StackInput
 from fetalt2prep import __version__
+from fetalt2prep.core.t2.options import MODEL_NAMES
 
 REASONS = {
     0: "T2 estimated",
     1: "outside the brain mask",
-    2: "too few echo times",
+    2: "fewer than two echo times",
     3: "signal not positive",
-    4: "signal rises with echo time",
-    5: "T2 out of range",
+    4: "signal does not fall with echo time",
+    5: "T2 at or beyond a bound",
+    6: "fewer than two echoes above the noise",
+    7: "iterations did not settle",
 }
 FIT = "Log-linear least squares, weighted by the signal, on the jointly reconstructed echoes"
 
@@ -146,7 +149,7 @@ def t2_derivatives(
         "SkullStripped": True,
         "EchoTime": list(te_s),
         **field_strength(session.stacks),
-        "EstimationAlgorithm": FIT,
+        **t2_account(options),
         **({} if session.echoes else recon_account(options)),
     }
     maps = [
@@ -188,12 +191,14 @@ def given_derivatives(session: SessionInputs, options: Options, brain_mask: str,
 
 def of_session(
     session: SessionInputs, in_file: str, suffix: str, *, desc: str | None = None, echo: str | None = None,
+    label: str | None = None,
     meta: Mapping[str, Any] | None = None,
 ) -> Derivative:  # fmt: skip
     """A file that was made from all stacks of a session."""
     entities = {"reconstruction": session.rec, "suffix": suffix}
     entities |= {"desc": desc} if desc else {}
     entities |= {"echo": echo} if echo else {}
+    entities |= {"label": label} if label else {}
     return Derivative(in_file=in_file, source=session_source(session), entities=entities, meta=meta or {})
 
 
@@ -206,6 +211,20 @@ def recon_account(options: Options) -> dict[str, Any]:
         "ReconstructionResolution": recon.resolution_mm,
         "RandomSeed": recon.seed,
     }
+
+
+def t2_account(options: Options) -> dict[str, Any]:
+    """What a sidecar says about the T2 fit."""
+    t2 = options.t2
+    account: dict[str, Any] = {
+        "EstimationAlgorithm": f"{MODEL_NAMES[t2.model].capitalize()}, on the jointly reconstructed echoes",
+        "T2Model": t2.model,
+        "T2Bounds": list(t2.t2_bounds_s),
+        "T2NoiseFloor": t2.noise_floor,
+    }
+    if t2.model.startswith("epg"):
+        account |= {"EchoSpacing": t2.echo_spacing_s, "RefocusingAngle": t2.refocusing_deg}
+    return account
 
 
 def field_strength(stacks: Sequence[StackInput]) -> dict[str, float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fetalt2prep.core.recon.options import ReconOptions
+from fetalt2prep.core.t2.options import T2Options
 
 DENOISERS = ("nlm", "none")
 LEVELS = ("participant", "group")
@@ -100,6 +101,10 @@ class Options:
     """``nlm`` or ``none``."""
     recon: ReconOptions = field(default_factory=ReconOptions)
     """The joint reconstruction."""
+    t2: T2Options = field(default_factory=T2Options)
+    """The T2 fit."""
+    segmentation: Path | None = None
+    """Derivatives data set with a ``_dseg`` per session, in the space of the reconstruction."""
     sample_mm: tuple[float, ...] = ()
     """Further spacings, mm, at which the fitted field is sampled."""
     save_field: bool = False

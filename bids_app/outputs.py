@@ -83,7 +83,9 @@ def store(derivatives: Sequence[Derivative], output_dir: Path) -> list[str]:
     return written
 
 
-class _SinkInputSpec(BaseInterfaceInputSpec):
+class SinkInputSpec(BaseInterfaceInputSpec):
+    """What every sink is given."""
+
     session = traits.Instance(SessionInputs, mandatory=True, desc="stacks of the session")
     options = traits.Instance(Options, mandatory=True, desc="options of the run")
 
@@ -92,7 +94,7 @@ class _SinkOutputSpec(TraitedSpec):
     out_files = OutputMultiObject(File(exists=True), desc="files written")
 
 
-class _SinkBase(SimpleInterface):
+class SinkBase(SimpleInterface):
     """A sink runs each time, so that a resumed run restores derivatives that were deleted."""
 
     output_spec = _SinkOutputSpec
@@ -108,13 +110,13 @@ class _SinkBase(SimpleInterface):
         return runtime
 
 
-class _SinkStacksInputSpec(_SinkInputSpec):
+class _SinkStacksInputSpec(SinkInputSpec):
     stacks = InputMultiObject(File(exists=True), mandatory=True, desc="denoised stacks")
     stack_masks = InputMultiObject(File(exists=True), mandatory=True, desc="their masks, same order")
     stack_table = File(exists=True, mandatory=True, desc="table of stacks")
 
 
-class SinkStacks(_SinkBase):
+class SinkStacks(SinkBase):
     """Denoised stacks, their masks, and the table of stacks with those that were left out at the door."""
 
     input_spec = _SinkStacksInputSpec
@@ -130,7 +132,7 @@ class SinkStacks(_SinkBase):
         return stack_derivatives(session, options, names, self.inputs.stacks, self.inputs.stack_masks, str(full))
 
 
-class _SinkReconInputSpec(_SinkInputSpec):
+class _SinkReconInputSpec(SinkInputSpec):
     stack_table = File(exists=True, mandatory=True, desc="table of stacks")
     echo_files = InputMultiObject(File(exists=True), mandatory=True, desc="reconstructed echoes")
     te_s = InputMultiObject(traits.Float, mandatory=True, desc="their echo times, s")
@@ -140,7 +142,7 @@ class _SinkReconInputSpec(_SinkInputSpec):
     recon_info = File(exists=True, mandatory=True, desc="account of the reconstruction")
 
 
-class SinkRecon(_SinkBase):
+class SinkRecon(SinkBase):
     """Reconstructed echoes, mask, slice table, and the account, to which notes on the stacks in use are added."""
 
     input_spec = _SinkReconInputSpec
@@ -159,7 +161,7 @@ class SinkRecon(_SinkBase):
         return [*found, field_derivative(session, i.field_file)] if options.save_field else found
 
 
-class _SinkSampledInputSpec(_SinkInputSpec):
+class _SinkSampledInputSpec(SinkInputSpec):
     te_s = InputMultiObject(traits.Float, mandatory=True, desc="echo times of the reconstruction, s")
     sampled_echo_files = traits.List(traits.List(File(exists=True)), mandatory=True, desc="echoes at each spacing")
     sampled_masks = traits.List(File(exists=True), mandatory=True, desc="mask at each spacing")
@@ -168,7 +170,7 @@ class _SinkSampledInputSpec(_SinkInputSpec):
     sampled_t2_stderr = traits.List(File(exists=True), mandatory=True, desc="standard error of T2 at each spacing, s")
 
 
-class SinkSampled(_SinkBase):
+class SinkSampled(SinkBase):
     """The same volumes and maps at further resolutions, sampled from the fitted field."""
 
     input_spec = _SinkSampledInputSpec
@@ -190,12 +192,12 @@ class SinkSampled(_SinkBase):
         ]
 
 
-class _SinkGivenInputSpec(_SinkInputSpec):
+class _SinkGivenInputSpec(SinkInputSpec):
     brain_mask = File(exists=True, mandatory=True, desc="mask on the grid of the given volumes")
     recon_info = File(exists=True, mandatory=True, desc="account of what was given")
 
 
-class SinkGiven(_SinkBase):
+class SinkGiven(SinkBase):
     """Mask and account of volumes that were given; the volumes themselves stay where they are."""
 
     input_spec = _SinkGivenInputSpec
@@ -204,7 +206,7 @@ class SinkGiven(_SinkBase):
         return given_derivatives(session, options, self.inputs.brain_mask, self.inputs.recon_info)
 
 
-class _SinkT2InputSpec(_SinkInputSpec):
+class _SinkT2InputSpec(SinkInputSpec):
     te_s = InputMultiObject(traits.Float, mandatory=True, desc="echo times of the reconstruction, s")
     t2map = File(exists=True, mandatory=True, desc="T2, s")
     s0map = File(exists=True, mandatory=True, desc="S0")
@@ -214,7 +216,7 @@ class _SinkT2InputSpec(_SinkInputSpec):
     t2_info = File(exists=True, mandatory=True, desc="account of the fit")
 
 
-class SinkT2(_SinkBase):
+class SinkT2(SinkBase):
     """T2, S0, their doubt, and the account of the fit."""
 
     input_spec = _SinkT2InputSpec

@@ -18,8 +18,10 @@ from bids_app.limits import default_nprocs, megabytes
 from bids_app.options import OptionError, Options, made_sloppy
 from fetalt2prep import __version__
 from fetalt2prep.core.recon.options import FIELDS, MODELS, ReconOptions
+from fetalt2prep.core.t2.options import MODELS as T2_MODELS
+from fetalt2prep.core.t2.options import T2Options
 
-DERIVATIVES = {"masks": "masks", "recon": "reconstructions"}
+DERIVATIVES = {"masks": "masks", "segmentation": "segmentation", "recon": "reconstructions"}
 """Names for ``--derivatives`` and the options they set."""
 MAX_OMP_THREADS = 8
 
@@ -69,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_inputs(parser.add_argument_group("inputs"))
     _add_extent(parser.add_argument_group("what is computed and stored"))
     _add_steps(parser.add_argument_group("denoising and reconstruction"))
+    _add_t2(parser.add_argument_group("T2 fit"))
     _add_resources(parser.add_argument_group("resources"))
     _add_running(parser.add_argument_group("running"))
     _add_instead(parser.add_argument_group("instead of a run"))
@@ -100,7 +103,8 @@ def _add_inputs(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "-d", "--derivatives", nargs="+", default=[], metavar="NAME=PATH", type=named_folder,
         help="derivatives to use; masks=PATH: a brain mask for every stack (none given: masks are estimated); "
-        "recon=PATH: reconstructed echoes, only T2 is computed",
+        "segmentation=PATH: a _dseg for every session, in the space of the reconstruction (none given: regions are "
+        "classes of T2); recon=PATH: reconstructed echoes, only T2 is computed",
     )  # fmt: skip
     group.add_argument(
         "--ignore", nargs="+", default=[], choices=choices.IGNORABLE,
@@ -162,6 +166,33 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--random-seed", dest="recon.seed", type=int, default=recon.seed, metavar="SEED",
         help="seed of the reconstruction; the same seed gives the same result on the same machine",
+    )  # fmt: skip
+
+
+def _add_t2(group: argparse._ArgumentGroup) -> None:
+    t2 = T2Options()
+    group.add_argument(
+        "--t2-model", dest="t2.model", choices=T2_MODELS, default=t2.model,
+        help="weighted, loglinear: least squares on the logarithm; nlls: on the signal; rician: magnitudes near the "
+        "noise floor; epg, epg-b1: fast spin echo with stimulated echoes, B1 taken as 1 or fitted",
+    )  # fmt: skip
+    group.add_argument(
+        "--t2-bounds", dest="t2.t2_bounds_s", type=float, nargs=2, default=list(t2.t2_bounds_s),
+        metavar=("LOW", "HIGH"), help="bounds of T2, seconds; a T2 at or beyond them is no answer",
+    )  # fmt: skip
+    group.add_argument(
+        "--t2-noise-floor", dest="t2.noise_floor", type=float, default=t2.noise_floor, metavar="N",
+        help="reconstructed echoes at or below N times their standard error are left out, voxel by voxel; with fewer "
+        "than two echoes left there is no T2",
+    )  # fmt: skip
+    group.add_argument(
+        "--t2-echo-spacing", dest="t2.echo_spacing_s", type=float, default=t2.echo_spacing_s, metavar="S",
+        help="between the echoes of the train, seconds; epg needs it, and the bias budget uses it",
+    )  # fmt: skip
+    group.add_argument(
+        "--t2-refocusing", dest="t2.refocusing_deg", type=float, default=t2.refocusing_deg, metavar="DEG",
+        help="nominal refocusing angle; epg needs it, and the bias budget uses it (None: FlipAngle of the sidecars "
+        "where it can be that, else a range)",
     )  # fmt: skip
 
 
@@ -324,6 +355,7 @@ def _options(values: dict[str, Any]) -> Options:
         given |= {"recon.resolution_mm": spacings_mm[0], "sample_mm": further_resolutions(spacings_mm)}
     for place in ("participants", "sessions", "ignore", "force"):
         given[place] = tuple(dict.fromkeys(given[place]))
+    given["t2.t2_bounds_s"] = tuple(given["t2.t2_bounds_s"])
     device(given["recon.device"])  # argparse does not look at what comes from a file
     given["run.work_dir"] = given["run.work_dir"].absolute()
     given["run.omp_nthreads"] = min(given["run.omp_nthreads"], given["run.nprocs"])

@@ -13,8 +13,10 @@ from nipype.pipeline import engine as pe
 from bids_app.estimate import estimate
 from bids_app.options import Options
 from bids_app.outputs import SinkGiven, SinkRecon, SinkSampled, SinkStacks, SinkT2
+from bids_app.outputs_regions import SinkRegions
 from bids_app.session import SessionInputs
 from bids_app.stored import fits_t2
+from bids_app.t2_context import t2_context
 from fetalt2prep import __version__
 from fetalt2prep.interfaces.split import SplitVolumes
 from fetalt2prep.interfaces.volumes import CheckVolumes
@@ -22,6 +24,7 @@ from fetalt2prep.workflows.fetal_t2 import SAMPLED_OUTPUTS, init_fetal_t2_wf
 from fetalt2prep.workflows.t2 import init_t2_wf
 
 T2_PORTS = ["t2map", "s0map", "t2_stderr", "rmse", "valid"]
+REGION_PORTS = ["csf_probability", "region_table", "region_info", "budget_file"]
 WORKFLOW = "fetalt2prep_" + re.sub(r"\W", "_", __version__) + "_wf"
 """Name of the workflow and its work folder; with the version: what another version left is never taken up."""
 Sink = tuple[str, Interface, list[str]]
@@ -71,6 +74,8 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
         recon=options.recon,
         reconstruct=reconstruct,
         fit_t2=fit_t2,
+        t2=options.t2,
+        context=t2_context(session, options) if fit_t2 else None,
         sample_mm=options.sample_mm,
         n_threads=options.run.omp_nthreads,
         mem_gb=estimate(session, options).mem_gb,
@@ -96,6 +101,7 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
         sinks.append(("sink_recon", SinkRecon, ports))
     if fit_t2:
         sinks.append(("sink_t2", SinkT2, ["te_s", *T2_PORTS, "t2_info"]))
+        sinks.append(("sink_regions", SinkRegions, REGION_PORTS))
     if reconstruct and options.sample_mm:
         sinks.append(("sink_sampled", SinkSampled, ["te_s", *SAMPLED_OUTPUTS.values()]))
     for name, interface, ports in sinks:
@@ -115,12 +121,16 @@ def init_given_wf(session: SessionInputs, options: Options) -> pe.Workflow:
     given = _sink("sink_given", SinkGiven, session, options)
     workflow.connect([(check, given, [("mask_file", "brain_mask"), ("info_file", "recon_info")])])
     if fits_t2(session, options):
-        t2_wf, sink = init_t2_wf(), _sink("sink_t2", SinkT2, session, options)
+        t2_wf = init_t2_wf(options.t2, t2_context(session, options))
+        sink = _sink("sink_t2", SinkT2, session, options)
+        regions = _sink("sink_regions", SinkRegions, session, options)
         into_t2 = [("out_files", "in_files"), ("te_s", "echo_times_s"), ("mask_file", "mask")]
+        into_t2.append(("info_file", "recon_info"))
         workflow.connect([
             (check, t2_wf, [(port, f"inputnode.{name}") for port, name in into_t2]),
             (check, sink, [("te_s", "te_s")]),
             (t2_wf, sink, [*((f"outputnode.{port}", port) for port in T2_PORTS), ("outputnode.info_file", "t2_info")]),
+            (t2_wf, regions, [(f"outputnode.{port}", port) for port in REGION_PORTS]),
         ])  # fmt: skip
     return workflow
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from bids_app.group.ages import gestational_age_weeks
 from bids_app.report.derivatives import Session, find_sessions, numbers
 from bids_app.report.t2_volumes import brain_mask, read_t2
 from bids_app.report.words import count, quartiles
+from bids_app.session import SessionInputs
+from bids_app.t2_context import gestational_age
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "participant_id": ("Participant", ""),
@@ -43,7 +44,7 @@ Row = dict[str, Any]
 
 
 def session_row(session: Session, bids_dir: Path) -> Row:
-    """Row of one session under ``COLUMNS``; None where something is not known. Raises like the age's reader."""
+    """Row of one session under ``COLUMNS``; None where something is not known."""
     counts = count(session.stacks, session.slices)
     mask = brain_mask(session)
     t2 = read_t2(session, mask)
@@ -55,7 +56,7 @@ def session_row(session: Session, bids_dir: Path) -> Row:
     values |= {
         "participant_id": f"sub-{session.subject}",
         "session_id": f"ses-{session.label}" if session.label else None,
-        "gestational_age": gestational_age_weeks(bids_dir, session.subject, session.label),
+        "gestational_age": gestational_age(bids_dir, SessionInputs(subject=session.subject, session=session.label)),
         "field_strength": session.field_t(),
         "n_echo_times": len(counts.te_ms) or len(session.facts.get("te_s", [])),
         "n_stacks": counts.n_stacks,

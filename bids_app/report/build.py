@@ -13,6 +13,7 @@ from bids_app.report.drawings import Drawer
 from bids_app.report.figures_t2 import t2_range_ms
 from bids_app.report.methods import REFERENCES, methods
 from bids_app.report.page import Page
+from bids_app.report.regions import budget_warnings, regions_content
 from bids_app.report.t2_volumes import brain_mask, read_t2
 from bids_app.report.tables import STACK_COLUMNS, cards, stack_rows
 from bids_app.report.words import (
@@ -86,13 +87,14 @@ def _add_session(add: Any, drawer: Drawer, session: Session, not_asked: str) -> 
     maps = [drawer.t2_map(t2, high_ms, field_t)] if t2 else []
     said = summary(counts, brain, reconstructed=bool(recon), not_asked=not_asked)
     stderr = t2.stderr_ms[t2.mask] if t2 and t2.stderr_ms is not None else None
-    warned = warnings(session, counts, brain, high_ms, stderr)
+    warned = [*warnings(session, counts, brain, high_ms, stderr), *budget_warnings(session)]
     short = replace(maps[0], caption="T2 map; how to read it is under T2 map.") if maps else None
     key_numbers = cards(counts, t2)
     add("summary", "summary.html", cards=key_numbers, sentences=said, warnings=warned, map=short)
     add("inputs", "inputs.html", columns=STACK_COLUMNS, rows=stack_rows(session.stacks))
     if t2:
         maps += [drawer.t2_spread(t2, high_ms), *drawer.t2_doubt(t2, high_ms)]
+    add("regions", "regions.html", **regions_content(session, drawer.reasons(t2) if t2 else []))
     viewer = {"t2": drawer.viewer(high_ms)}
     lead = {"motion": why_slices_were_set_aside(session.slices)}
     for part, figures, otherwise in (

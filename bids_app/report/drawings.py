@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bids_app.report.derivatives import Session, Volume, read_volume, stack_motions, stack_pictures
 from bids_app.report.figures_motion import figure_motion, figure_weights
+from bids_app.report.figures_reasons import figure_reasons
 from bids_app.report.figures_recon import figure_recon, shared_window
 from bids_app.report.figures_stacks import figure_stacks
 from bids_app.report.figures_t2 import (
@@ -190,6 +191,24 @@ class Drawer:
                 caption=" ".join(said)
                 + f" Each bar ends at the 95th percentile of the voxels with a T2 up to {high_ms:g} ms, rounded up;"
                 " turquoise: above it, mostly fluid. Gray: no T2. Dark is good. Same planes as above.",
+            )
+        ]
+
+    def reasons(self, t2: T2Volumes) -> list[Shown]:
+        """Why voxels have a T2 or none; empty when the codes were not written."""
+        path = self._session.path("desc-reason_dseg.nii.gz")
+        if path is None:
+            return []
+        codes = read_volume(path).values
+        missing = 100.0 * float(np.mean(codes[t2.mask] != 0)) if t2.mask.any() else 0.0
+        return [
+            self._write(
+                figure_reasons(codes, t2.mask, t2.spacing_mm),
+                "rec-inr_desc-reason_T2map",
+                "dark",
+                title="Why voxels have a T2 or none",
+                alt=f"Reason codes in three planes; {missing:.1f} % of the brain voxels have no T2.",
+                caption=f"{missing:.1f} % of the brain voxels have no T2. The planes are those of the T2 map.",
             )
         ]
 

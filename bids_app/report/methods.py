@@ -23,6 +23,14 @@ MODELS = {
         " from them by S = S0 exp(-TE R2)."
     ),
 }
+T2_MODELS = {
+    "weighted": "least squares on the logarithm of the signal, weighted by the signal",
+    "loglinear": "least squares on the logarithm of the signal, every echo alike",
+    "nlls": "bounded non-linear least squares",
+    "rician": "Rician maximum likelihood, with the standard errors of the echoes for noise",
+    "epg": "least squares on an echo train computed by extended phase graphs, B1 taken as 1",
+    "epg-b1": "least squares on an echo train computed by extended phase graphs, B1 fitted",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +78,18 @@ REFERENCES = (
 )
 
 
-_FITTED = (
-    "T2 and S0 were fitted to the reconstructed echoes in each voxel by least squares on the logarithm of the signal,"
-    " weighted by the signal; voxels whose signal does not fall with echo time, or gives a T2 out of range, were left"
-    " without a value.",
-)
+def _fitted(options: dict[str, Any]) -> str:
+    """How T2 was fitted, and what was measured on it."""
+    t2 = options.get("t2", {})
+    low, high = t2.get("t2_bounds_s", (None, None))
+    within = f" outside {1000 * low:g} to {1000 * high:g} ms" if low and high else " out of range"
+    return (
+        f"T2 and S0 were fitted to the reconstructed echoes in each voxel by"
+        f" {T2_MODELS.get(t2.get('model', 'weighted'), t2.get('model'))}; voxels whose signal does not fall with"
+        f" echo time, or gives a T2{within}, were left without a value. The standard error of T2 is that of the"
+        " reconstructed echoes, passed through the fit. Voxels of tissue were tested for 5 % fluid or more by the"
+        " posterior probability of a two-compartment model, and T2 was summarised by region."
+    )
 
 
 def find(content: dict[str, Any], key: str) -> Any:
@@ -94,7 +109,7 @@ def methods(counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, h
         return [
             f"Reconstructed volumes at {times} were given ({', '.join(map(str, facts['given']))}); how they were made"
             " is said where they come from.",
-            *(_FITTED if has_t2 else ()),
+            *([_fitted(options)] if has_t2 else []),
             "The steps ran as a Nipype workflow [5].",
         ]
     te = milliseconds(list(counts.te_ms)) if counts.te_ms else "unknown echo time"
@@ -125,6 +140,6 @@ def methods(counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, h
         second += f" The random seed was {seed}."
     said = [first, second]
     if has_t2:
-        said += _FITTED
+        said.append(_fitted(options))
     said.append("The steps ran as a Nipype workflow [5].")
     return said

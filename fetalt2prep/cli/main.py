@@ -18,6 +18,8 @@ COMMANDS = {
     "simulate": "write a simulated BIDS dataset with its truth",
     "evaluate": "score a reconstruction against a truth",
     "sample-field": "volumes of a fitted field at other resolutions",
+    "t2map": "T2 of co-registered echoes, without BIDS",
+    "protocol": "echo times that measure T2 best",
 }
 """Name of the command, which is that of its module with - for _, and what the list of commands says of it."""
 

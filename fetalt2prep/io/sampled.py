@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from fetalt2prep.core.recon.fitted import Sampled
-from fetalt2prep.core.t2.loglinear import fit_loglinear
+from fetalt2prep.core.t2.weighted_loglinear import fit_weighted_loglinear
 from fetalt2prep.io.volume import save_volume
 
 
@@ -43,7 +43,7 @@ def save_sampled(sampled: Sampled, folder: Path, prefix: str = "") -> SampledFil
     mask = save(sampled.mask, "mask", "u1")
     if len(sampled.te_s) < 2:
         return SampledFiles(echoes=echoes, mask=mask, t2map=None, s0map=None, t2_stderr=None)
-    fit = fit_loglinear(
+    fit = fit_weighted_loglinear(
         torch.from_numpy(sampled.echoes),
         torch.from_numpy(sampled.te_s),
         stderr=torch.from_numpy(sampled.echo_stderr),

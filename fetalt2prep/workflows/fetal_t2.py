@@ -8,6 +8,7 @@ from nipype.interfaces.utility import IdentityInterface
 from nipype.pipeline import engine as pe
 
 from fetalt2prep.core.recon.options import ReconOptions
+from fetalt2prep.core.t2.options import T2Context, T2Options
 from fetalt2prep.interfaces.check import CheckStacks
 from fetalt2prep.interfaces.sample_field import SampleField
 from fetalt2prep.workflows.denoise import init_denoise_wf
@@ -32,6 +33,7 @@ T2_INPUTS = {
     "echo_stderr_files": "echo_stderr_files",
     "residual_file": "residual_file",
     "mask_file": "mask",
+    "info_file": "recon_info",
 }
 T2_OUTPUTS = {
     "t2map": "t2map",
@@ -40,6 +42,7 @@ T2_OUTPUTS = {
     "rmse": "rmse",
     "valid": "valid",
     "info_file": "t2_info",
+    **{port: port for port in ("csf_probability", "region_table", "region_info", "budget_file")},
 }
 
 SAMPLED_OUTPUTS = {
@@ -57,6 +60,8 @@ def init_fetal_t2_wf(
     recon: ReconOptions | None = None,
     reconstruct: bool = True,
     fit_t2: bool = True,
+    t2: T2Options | None = None,
+    context: T2Context | None = None,
     sample_mm: Sequence[float] = (),
     n_threads: int = 1,
     mem_gb: float = 3,
@@ -74,6 +79,8 @@ def init_fetal_t2_wf(
         False ends with the masked, denoised stacks: neither reconstruction nor T2, and none of their outputs.
     fit_t2
         False leaves out the T2 step and its outputs; for stacks of a single echo time.
+    t2, context
+        Options of the T2 fit; segmentation, age and protocol of the session. None: the defaults, nothing known.
     sample_mm
         Further spacings, mm, at which the fitted field is sampled; empty leaves out that step and its outputs.
     n_threads, mem_gb
@@ -111,6 +118,9 @@ def init_fetal_t2_wf(
     t2map, s0map, t2_stderr, rmse, valid, t2_info
         T2 (s), signal at echo time zero, standard error of T2 (s), residual of the fit, reason codes,
         account of the fit (JSON). Only with ``fit_t2``.
+    csf_probability, region_table, region_info, budget_file
+        Probability of 5 % fluid or more in a voxel, T2 of regions (TSV, JSON), bias budget (JSON). Only with
+        ``fit_t2``.
     sampled_echo_files, sampled_masks, sampled_t2maps, sampled_s0maps, sampled_t2_stderr
         The same at the spacings of ``sample_mm``, a list for each; no T2 with one echo time. Only with ``sample_mm``.
     """
@@ -147,7 +157,7 @@ def init_fetal_t2_wf(
         (recon_wf, outputnode, [(f"outputnode.{port}", name) for port, name in RECON_OUTPUTS.items()]),
     ])  # fmt: skip
     if fit_t2:
-        t2_wf = init_t2_wf()
+        t2_wf = init_t2_wf(t2, context)
         workflow.connect([
             (recon_wf, t2_wf, [(f"outputnode.{a}", f"inputnode.{b}") for a, b in T2_INPUTS.items()]),
             (t2_wf, outputnode, [(f"outputnode.{port}", name) for port, name in T2_OUTPUTS.items()]),

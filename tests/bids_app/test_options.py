@@ -20,6 +20,7 @@ EXTRA = [
     ["-d", "recon=r", "--ignore", "slicetiming", "--force", "missing-masks", "--level", "minimal"],
     ["--sloppy", "--masks-only", "--bids-filter-file", "f.json", "--bids-database-dir", "db", "--use-plugin", "p.yml"],
     ["--recon-resolution", "0.8", "0.5", "1.0", "0.5", "--recon-save-field"],
+    ["--t2-model", "epg", "--t2-bounds", "0.02", "3", "--t2-echo-spacing", "0.005", "--t2-refocusing", "160"],
     ["--low-mem", "--write-graph", "--clean-workdir", "--skip-bids-validation", "--md-only-boilerplate"],
 ]
 
@@ -45,8 +46,9 @@ def test_every_option_of_the_parser_is_a_place_in_the_file_and_the_other_way_rou
     known = set(places())
     dests = {action.dest for action in build_parser()._actions}
     assert dests - known == {"help", "version", "derivatives", "resolutions_mm", "config_file", "notrack"}
-    # --derivatives and --recon-resolution set these.
-    assert known - dests == {"masks", "reconstructions", "recon.resolution_mm", "sample_mm"}
+    # --derivatives and --recon-resolution set some of these; the rest of T2's options are for the file and Python.
+    others = {"masks", "segmentation", "reconstructions", "recon.resolution_mm", "sample_mm"}
+    assert known - dests == others | {"t2.floor", "t2.noise_sigma", "t2.t1_s"}
 
 
 def test_sloppy_is_coarse_and_says_so_in_the_file(tmp_path: Path) -> None:

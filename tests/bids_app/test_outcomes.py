@@ -34,7 +34,7 @@ def test_a_t2_fit_that_fails_leaves_the_reconstruction_and_a_report(
     def fail(*_: object, **__: object) -> None:
         raise MemoryError("no room for the fit")
 
-    monkeypatch.setattr("fetalt2prep.core.t2.loglinear.fit_loglinear", fail)
+    monkeypatch.setattr("fetalt2prep.core.t2.estimate.estimate_t2", fail)
     for number, plane in enumerate(("ax", "cor"), start=1):
         write_stack(f"sub-01_acq-{plane}_T2w", 0.1 * number, mask=True)
     assert app(bids, tmp_path, *flags) == 1

@@ -64,7 +64,7 @@ def test_threads_of_a_step_do_not_exceed_the_run() -> None:
         (["--device", "gpu"], "choose auto, cpu, cuda or cuda:n"),
         (["--nprocs", "0"], "whole number of at least 1"),
         (["--participant-label", "a_b"], "not a BIDS label"),
-        (["-d", "lesions=x"], "NAME is one of: masks, recon"),
+        (["-d", "lesions=x"], "NAME is one of: masks, segmentation, recon"),
         (["--mem-mb", "much"], "not an amount of memory"),
         (["--masks-only", "--recon-only"], "not allowed with argument"),
         (["--dry-run", "--reports-only"], "not allowed with argument"),

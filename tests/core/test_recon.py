@@ -16,7 +16,7 @@ from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.recon.schedule import levels
 from fetalt2prep.core.recon.slices import flatten, session_scale
-from fetalt2prep.core.t2.loglinear import fit_loglinear
+from fetalt2prep.core.t2.weighted_loglinear import fit_weighted_loglinear
 
 TE_S = (0.08, 0.14, 0.26)
 
@@ -48,7 +48,7 @@ def points_of(recon: Recon) -> np.ndarray:
 
 
 def t2_of(recon: Recon, where: np.ndarray | None = None) -> np.ndarray:
-    fit = fit_loglinear(torch.as_tensor(recon.echoes), torch.as_tensor(recon.te_s))
+    fit = fit_weighted_loglinear(torch.as_tensor(recon.echoes), torch.as_tensor(recon.te_s))
     return fit.t2_s.numpy()[recon.mask if where is None else where]
 
 

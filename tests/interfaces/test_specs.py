@@ -49,7 +49,8 @@ def interfaces() -> list[type[BaseInterface]]:
 def test_the_walk_finds_every_step() -> None:
     names = {cls.__name__ for cls in interfaces()}
     steps = {"BrainMask", "CheckStacks", "Denoise", "FitT2", "JointRecon", "SelectStacks", "Simulate"}
-    assert names == steps | {"CheckVolumes", "SampleField", "SplitVolumes"}
+    steps |= {"BiasBudget", "CheckVolumes", "FlagCsf", "RegionStatistics", "SampleField", "SplitVolumes"}
+    assert names == steps
 
 
 def traits_of(spec: Any) -> Iterator[tuple[str, CTrait]]:
@@ -88,7 +89,9 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     loaded = {name.split(".")[0] for name in ran.stdout.split()}
     assert loaded & {"torch", "skimage", "SimpleITK", "matplotlib", "bids", "niworkflows"} == set()
     ours = {name for name in ran.stdout.split() if name.startswith(("fetalt2prep.io", "fetalt2prep.core"))}
-    assert ours <= {"fetalt2prep.core", "fetalt2prep.core.recon", "fetalt2prep.core.recon.options"}
+    options = {"fetalt2prep.core.recon", "fetalt2prep.core.recon.options"}
+    options |= {"fetalt2prep.core.t2", "fetalt2prep.core.t2.options"}
+    assert ours <= {"fetalt2prep.core", *options}
 
 
 def _root() -> str:

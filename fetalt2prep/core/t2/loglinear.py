@@ -1,14 +1,14 @@
-"""Log-linear least squares for T2, weighted by the signal."""
+"""Log-linear least squares for T2, every echo alike: the estimator of the paper."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from fetalt2prep.core.signal import monoexponential
-from fetalt2prep.core.t2.fit import T2Fit, T2Reason
-
-T2_RANGE_S = (0.01, 5.0)
+from fetalt2prep.core.t2.fit import T2Fit
+from fetalt2prep.core.t2.options import T2_RANGE_S
+from fetalt2prep.core.t2.straight_line import checked_range, line_decay, straight_line
+from fetalt2prep.core.t2.voxels import Decay, Voxels, fit_voxels
 
 
 def fit_loglinear(
@@ -19,92 +19,65 @@ def fit_loglinear(
     floor: Tensor | float = 0.0,
     t2_range_s: tuple[float, float] = T2_RANGE_S,
 ) -> T2Fit:
-    """Fit ``log S = log S0 - TE / T2`` in every voxel.
+    """Fit ``log S = log S0 - TE / T2`` in every voxel, ``(D'D)^-1 D' log S`` (arXiv:2508.10680).
 
     Parameters
     ----------
     echoes
-        Signal, (echo, *grid), any common scale.
+        Signal, (echo, *grid), any common scale; an echo that is not finite or not positive is left out.
     te_s
-        Echo times, (echo,), seconds, at least two distinct.
+        Echo times, (echo,), seconds, in any order, at least two distinct.
     stderr
-        Standard error of each echo, like ``echoes``. The variance of log S is (stderr / S)^2, and so the weights
-        are its inverse. Without it the weights are S^2 and the noise is estimated from the fit's residual, which
-        needs three echoes or more.
+        Standard error of each echo, like ``echoes``: it gives the standard errors, and does not move T2. Without it
+        the noise is taken to be the same in all echoes and is estimated from the fit's residual, which needs three
+        echoes or more.
     floor
         Echoes at or below it are left out of the fit, voxel by voxel.
     t2_range_s
-        A T2 outside is no answer: NaN, and ``OUT_OF_RANGE`` as the reason.
+        A T2 at or beyond these bounds is no answer: NaN, and ``AT_BOUND`` as the reason.
 
     Raises
     ------
     ValueError
-        Fewer than two distinct echo times: T2 cannot be known.
+        Fewer than two distinct echo times (T2 cannot be known), or bounds that are no interval.
 
     Notes
     -----
-    Weighted least squares in closed form; weights S^2 undo what the logarithm does to the noise, for the standard
-    deviation of log S is that of S over S.
+    Plain least squares takes the logarithm of a weak echo as seriously as that of a strong one, though its noise is
+    larger in the proportion of the signals. The standard errors allow for that (sandwich form).
     """
-    te = te_s.to(torch.float64)
-    if torch.unique(te).numel() < 2:
-        raise ValueError(f"T2 needs two distinct echo times or more; given: {te_s.tolist()} s.")
-    te = te.reshape(-1, *[1] * (echoes.ndim - 1))
-    signal = echoes.to(torch.float64)
-    above = torch.isfinite(signal) & (signal > floor) & (signal > 0)
-    log_signal = torch.log(torch.where(above, signal, 1.0))
-    variance = torch.ones_like(signal) if stderr is None else stderr.to(torch.float64).square()
-    weight = torch.where(above & (variance > 0), signal.square() / variance, 0.0)
+    bounds = checked_range(t2_range_s)
 
-    sum_w = weight.sum(0)
-    mean_te = (weight * te).sum(0) / sum_w
-    mean_log = (weight * log_signal).sum(0) / sum_w
-    spread = (weight * (te - mean_te).square()).sum(0)
-    r2 = -(weight * (te - mean_te) * (log_signal - mean_log)).sum(0) / spread
-    log_s0 = mean_log + r2 * mean_te
-    t2 = 1.0 / r2
-    s0 = torch.exp(log_s0)
-    residual = torch.where(above, signal - monoexponential(s0, t2, te_s.to(torch.float64)), 0.0)
-    n_used = above.sum(0)
-    rmse = torch.sqrt(residual.square().sum(0) / n_used)
+    def estimate(voxels: Voxels) -> Decay:
+        weight = voxels.used.to(torch.float64)
+        line = straight_line(voxels, weight)
+        predicted_log = line.level - line.r2 * line.delay_s
+        log_variance = torch.where(voxels.used, voxels.variance * torch.exp(-2 * predicted_log), 0.0)
+        noise = 1.0 if voxels.noise_known else _noise_variance(voxels, predicted_log, log_variance)
+        slope = line.delay_s / line.spread
+        return line_decay(
+            voxels,
+            line,
+            (
+                noise * log_variance.sum(0) / line.sum_w.square(),
+                noise * (slope.square() * log_variance).sum(0),
+                -noise * (slope * log_variance).sum(0) / line.sum_w,
+            ),
+            bounds,
+        )
 
-    if stderr is None:
-        dof = n_used - 2
-        noise_var = torch.where(dof > 0, residual.square().sum(0) / dof.clamp(min=1), torch.nan)
-    else:
-        noise_var = torch.ones_like(sum_w)
-    r2_var = noise_var / spread
-    log_s0_var = noise_var * (1.0 / sum_w + mean_te.square() / spread)
-
-    reason = _reason(echoes, above, r2, t2, t2_range_s)
-    ok = reason == T2Reason.OK
-    return T2Fit(
-        t2_s=_where_ok(ok, t2),
-        s0=_where_ok(ok, s0),
-        t2_stderr_s=_where_ok(ok, t2.square() * torch.sqrt(r2_var)),
-        s0_stderr=_where_ok(ok, s0 * torch.sqrt(log_s0_var)),
-        rmse=_where_ok(ok, rmse),
-        ok=ok,
-        reason=reason,
-    )
+    return fit_voxels(estimate, echoes, te_s, stderr=stderr, floor=floor)
 
 
-def _reason(echoes: Tensor, above: Tensor, r2: Tensor, t2: Tensor, t2_range_s: tuple[float, float]) -> Tensor:
-    """One code of :class:`T2Reason` per voxel; the first cause that holds wins. (echo, *grid) -> (*grid)."""
-    outside = (echoes == 0).all(0) | torch.isnan(echoes).any(0)
-    reason = torch.zeros_like(r2, dtype=torch.uint8)
-    causes = (
-        (outside, T2Reason.OUTSIDE),
-        ((above.sum(0) < 2) & (echoes > 0).all(0), T2Reason.TOO_FEW_ECHOES),
-        (above.sum(0) < 2, T2Reason.NON_POSITIVE),
-        (r2 <= 0, T2Reason.RISING),
-        ((t2 < t2_range_s[0]) | (t2 > t2_range_s[1]), T2Reason.OUT_OF_RANGE),
-        (~torch.isfinite(t2), T2Reason.NON_POSITIVE),
-    )
-    for holds, code in causes:  # six causes, in order of precedence
-        reason = torch.where((reason == T2Reason.OK) & holds, int(code), reason.int()).to(torch.uint8)
-    return reason
+def _noise_variance(voxels: Voxels, predicted_log: Tensor, log_variance: Tensor) -> Tensor:
+    """Variance of the echoes from the residuals of their logarithms, (voxel,); NaN without a degree of freedom.
 
-
-def _where_ok(ok: Tensor, value: Tensor) -> Tensor:
-    return torch.where(ok, value, torch.nan).to(torch.float32)
+    The residuals' expected sum of squares is the trace of the residual maker times the variances of the logarithms.
+    """
+    residual = torch.where(voxels.used, torch.log(torch.where(voxels.used, voxels.signal, 1.0)) - predicted_log, 0.0)
+    n_used = voxels.used.sum(0)
+    centre = torch.where(voxels.used, voxels.te_s, 0.0).sum(0) / n_used
+    delay = torch.where(voxels.used, voxels.te_s - centre, 0.0)
+    leverage = 1.0 / n_used + delay.square() / delay.square().sum(0)
+    expected = ((1.0 - leverage) * log_variance).sum(0)
+    return torch.where(n_used > 2, residual.square().sum(0) / expected, torch.nan)

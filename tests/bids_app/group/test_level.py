@@ -133,7 +133,7 @@ def test_a_session_that_cannot_be_read_is_named_and_the_others_are_there(
     assert len(read_tsv(study[1] / "group_sessions.tsv")["participant_id"]) == 6
 
 
-def test_ages_of_sessions_go_before_those_of_participants_and_days_are_refused(
+def test_ages_of_sessions_go_before_those_of_participants_and_days_are_not_believed(
     study: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     bids, out = study
@@ -148,8 +148,9 @@ def test_ages_of_sessions_go_before_those_of_participants_and_days_are_refused(
     table = read_tsv(out / "group_sessions.tsv")
     assert (table["session_id"][0], float(table["gestational_age"][0])) == ("ses-b", 25.5)
     write_tsv({"session_id": ["ses-b"], "GA": [180]}, bids / "sub-00" / "sub-00_sessions.tsv")
-    assert group(study) == 1
-    assert "is 180; weeks are wanted" in capsys.readouterr().out
+    assert group(study) == 0
+    assert "is 180; weeks from 10 to 50 were expected, so it is not used" in capsys.readouterr().out
+    assert read_tsv(out / "group_sessions.tsv")["gestational_age"][0] == "22"
 
 
 def test_without_results_it_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

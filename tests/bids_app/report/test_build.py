@@ -20,7 +20,7 @@ from bids_app.report.build import build_report
 from bids_app.report.derivatives import find_sessions, short_label, stack_motions, stack_pictures
 
 EVIL = "<script>document.title='owned'</script>"
-SECTIONS = ["summary", "inputs", "masks", "reconstruction", "t2", "motion", "methods", "errors", "about"]
+SECTIONS = ["summary", "inputs", "masks", "reconstruction", "t2", "regions", "motion", "methods", "errors", "about"]
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 

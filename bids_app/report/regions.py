@@ -1,0 +1,113 @@
+"""The part of the report on regions and on what can have moved T2: rows and sentences from the derivatives."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from bids_app.report.derivatives import Session, numbers, read_table
+from bids_app.report.drawings import Shown
+
+REGION_COLUMNS = (
+    "Region",
+    "Volume (ml)",
+    "With T2 (%)",
+    "Median T2 (ms)",
+    "Middle half (ms)",
+    "Mean ± SE (ms)",
+    "Core median (ms)",
+    "Less fluid, median (ms)",
+    "Fluid flagged (%)",
+)
+MAX_PRINTED_PERCENT = 999.0
+
+
+def regions_content(session: Session, figures: Sequence[Shown]) -> dict[str, Any]:
+    """What the fragment ``regions.html`` wants."""
+    budget = _json(session, "desc-budget_stats.json")
+    described = _json(session, "desc-regions_stats.json")
+    notes = [f"Regions: {described['Regions']}."] if "Regions" in described else []
+    notes += [str(note) for note in described.get("Notes", [])]
+    return {
+        "columns": REGION_COLUMNS,
+        "rows": region_rows(session),
+        "notes": notes,
+        "tissues": [f"T2 {1000 * t2:g} ms" for t2 in budget.get("t2_s", [])],
+        "effects": budget_rows(budget),
+        "sentences": budget.get("warnings", []),
+        "figures": list(figures),
+    }
+
+
+def region_rows(session: Session) -> list[dict[str, Any]]:
+    """Rows of the table of regions; empty when there is none."""
+    path = session.path("desc-regions_stats.tsv")
+    table = read_table(path) if path else {}
+    if not table:
+        return []
+    ms = {
+        name: 1000.0 * numbers(table, name)
+        for name in (
+            *("t2_median_s", "t2_q25_s", "t2_q75_s", "t2_mean_s", "t2_mean_stderr_s", "core_t2_median_s"),
+            "t2_tissue_median_s",
+        )
+    }
+    volume, valid, flagged = (numbers(table, n) for n in ("volume_mm3", "valid_fraction", "csf_flagged_fraction"))
+    rows = []
+    for k, name in enumerate(table["name"]):
+        cells = [
+            _text(volume[k] / 1000.0, ".1f"),
+            _text(100.0 * valid[k], ".1f"),
+            _text(ms["t2_median_s"][k]),
+            _joined(ms["t2_q25_s"][k], ms["t2_q75_s"][k], " to "),
+            _joined(ms["t2_mean_s"][k], ms["t2_mean_stderr_s"][k], " ± ", ".1f"),
+            _text(ms["core_t2_median_s"][k]),
+            _text(ms["t2_tissue_median_s"][k]),
+            _text(100.0 * flagged[k]),
+        ]
+        rows.append({"label": name.replace("_", " "), "cells": cells})
+    return rows
+
+
+def budget_rows(budget: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows of the bias budget: name, a range in per cent for each T2, and what it was computed from."""
+    rows = []
+    for effect in budget.get("effects", []):
+        cells = [_range(low, high) for low, high in zip(effect["low"], effect["high"], strict=True)]
+        rows.append({"label": effect["name"], "cells": cells, "because": effect["because"]})
+    if budget.get("precision"):
+        cells = [f"± {_text(100.0 * float(value))} %" for value in budget["precision"]]
+        because = "least standard deviation of one voxel at the noise of a pixel (Cramer-Rao bound)"
+        rows.append({"label": "noise", "cells": cells, "because": because})
+    return rows
+
+
+def budget_warnings(session: Session) -> list[str]:
+    """What the budget says about the choice of echo times, for the summary."""
+    said = _json(session, "desc-budget_stats.json").get("warnings", [])
+    return [str(text) for text in said if str(text).startswith("The echo times")]
+
+
+def _json(session: Session, ending: str) -> dict[str, Any]:
+    path = session.path(ending)
+    return json.loads(path.read_text(encoding="utf-8")) if path else {}
+
+
+def _text(value: float, form: str = ".0f") -> str:
+    return f"{value:{form}}" if math.isfinite(value) else "n/a"
+
+
+def _joined(first: float, second: float, between: str, second_form: str = ".0f") -> str:
+    if not math.isfinite(first):
+        return "n/a"
+    return f"{first:.0f}{between}{_text(second, second_form)}"
+
+
+def _range(low: float, high: float) -> str:
+    """``+1 to +7 %``, or what is known of it; NaN is written as ``NaN`` in JSON and read back as such."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "not known"
+    low, high = (max(-MAX_PRINTED_PERCENT, min(MAX_PRINTED_PERCENT, 100.0 * value)) for value in (low, high))
+    return f"{low:+.0f} %" if round(low) == round(high) else f"{low:+.0f} to {high:+.0f} %"
