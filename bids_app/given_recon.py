@@ -11,7 +11,7 @@ from bids_app.inheritance import inherited_metadata
 from bids_app.session import GivenEcho, SessionInputs, StackProblem
 from fetalt2prep.io.sidecar import InputError, echo_time_s
 
-NOT_ECHOES = ("preproc", "rmse")
+NOT_ECHOES = ("preproc", "rmse", "sampled")
 """``desc-`` of T2w images beside reconstructed echoes that are none."""
 Found = tuple[Path, Mapping[str, str]]
 
@@ -76,7 +76,7 @@ def _session(subject: str, label: str | None, volumes: Sequence[Found], images: 
         if entities.get("suffix") == "mask"
         and entities.get("desc") in (None, "brain")
         and entities.get("reconstruction") in recs
-        and "run" not in entities
+        and not {"run", "resolution"} & set(entities)
     ]
     return SessionInputs(
         subject=subject,

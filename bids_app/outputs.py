@@ -176,6 +176,8 @@ class SinkSampled(_SinkBase):
     def _derivatives(self, session: SessionInputs, options: Options, cwd: Path) -> list[Derivative]:
         i = self.inputs
         maps = {"T2map": i.sampled_t2maps, "S0map": i.sampled_s0maps, "uncertainty": i.sampled_t2_stderr}
+        if options.steps != "all":
+            maps = {}  # T2 was not asked for
         return [
             item
             for n, spacing_mm in enumerate(options.sample_mm)

@@ -36,7 +36,9 @@ def test_masks_then_reconstruction_then_t2_of_it(
     assert files(anat) == expected
     assert "Only brain masks were asked for." in (out / "sub-01.html").read_text()
 
-    assert app(three, tmp_path, "--recon-only") == 0
+    # What is sampled besides must not be taken for an echo of its own.
+    assert app(three, tmp_path, "--recon-only", "--recon-resolution", "3", "2.5") == 0
+    assert any("_res-" in name for name in files(anat))
     assert "T2 was not asked for." in (out / "sub-01.html").read_text()
     assert "sub-01_acq-good_rec-inr_echo-3_desc-recon_T2w.nii.gz" in files(anat)
     assert not [name for name in files(anat) if "T2map" in name]
