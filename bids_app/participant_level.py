@@ -24,8 +24,8 @@ from bids_app.outcome import (
 )
 
 SESSIONS_PER_CORE = 8
-"""Sessions in one workflow for each core: Nipype takes seconds to build a workflow of hundreds, and a participant's page
-is written when the workflow ends."""
+"""Sessions in one workflow for each core: Nipype takes seconds to build a workflow of hundreds, and the page of a
+participant is written when the workflow ends."""
 LOG = logging.getLogger("fetalt2prep")
 
 

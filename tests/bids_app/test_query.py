@@ -304,7 +304,7 @@ def test_an_index_that_cannot_be_read_is_made_anew_and_one_that_cannot_be_writte
     (tmp_path / "db" / query.DATABASE).write_text("no index")
     assert [s.name for s in only(query_sessions(bids, ["01"], database_dir=tmp_path / "db")).stacks] == ["sub-01_T2w"]
     (tmp_path / "file").write_text("")
-    with pytest.raises(OptionError, match="--bids-database-dir.*cannot be written"):
+    with pytest.raises(OptionError, match=r"--bids-database-dir.*cannot be written"):
         query_sessions(bids, ["01"], database_dir=tmp_path / "file" / "db")
 
 
