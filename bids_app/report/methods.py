@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bids_app.report.words import Counts, milliseconds
+if TYPE_CHECKING:
+    from bids_app.report.words import Counts
 
 FIELDS = {
     "grid": "a multi-resolution grid encoding with a small network",
@@ -104,6 +105,8 @@ def find(content: dict[str, Any], key: str) -> Any:
 
 def methods(counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, has_t2: bool) -> list[str]:
     """Paragraphs for one session; numbers in brackets point into ``REFERENCES``."""
+    from bids_app.report.words import milliseconds  # with it come the figures, which a run needs at its end only
+
     if facts.get("given"):
         times = milliseconds([1000 * float(te_s) for te_s in facts.get("te_s", [])])
         return [
