@@ -208,6 +208,8 @@ def recon_account(options: Options) -> dict[str, Any]:
     return {
         "ReconstructionModel": recon.model,
         "ReconstructionField": recon.field,
+        "ReconstructionMotion": recon.motion,
+        "ReconstructionSliceProfile": recon.profile,
         "ReconstructionResolution": recon.resolution_mm,
         "RandomSeed": recon.seed,
     }

@@ -17,7 +17,7 @@ from bids_app.config_file import build_options, places, read_values
 from bids_app.limits import default_nprocs, megabytes
 from bids_app.options import OptionError, Options, made_sloppy
 from fetalt2prep import __version__
-from fetalt2prep.core.recon.options import FIELDS, MODELS, ReconOptions
+from fetalt2prep.core.recon.options import FIELDS, MODELS, MOTIONS, PROFILES, ReconOptions
 from fetalt2prep.core.t2.options import MODELS as T2_MODELS
 from fetalt2prep.core.t2.options import T2Options
 
@@ -143,11 +143,20 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--recon-model", dest="recon.model", choices=MODELS, default=recon.model,
         help="sc: each echo by itself; mc: one shared field; mcreg: mc with the decay penalty; "
-        "decay: the field gives S0 and R2 and the echoes follow exactly",
+        "decay: the field gives S0 and R2 and the echoes follow exactly; bridge: decay with a small departure per echo",
     )  # fmt: skip
     group.add_argument(
         "--recon-field", dest="recon.field", choices=FIELDS, default=recon.field,
-        help="multi-resolution grid encoding or sinusoidal network",
+        help="multi-resolution grid encoding, the same by hash tables, sinusoidal network of the published size, or "
+        "a small one",
+    )  # fmt: skip
+    group.add_argument(
+        "--recon-motion", dest="recon.motion", choices=MOTIONS, default=recon.motion,
+        help="free: six parameters per slice; siren: a small network of the slice's number gives them, as published",
+    )  # fmt: skip
+    group.add_argument(
+        "--recon-profile", dest="recon.profile", choices=PROFILES, default=recon.profile,
+        help="profile of a slice along its normal: a box of its thickness with rounded edges, or a Gaussian",
     )  # fmt: skip
     group.add_argument(
         "--recon-resolution", "--output-resolution", dest="resolutions_mm", type=float, nargs="+", metavar="MM",
@@ -161,7 +170,7 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     group.add_argument(
         "--recon-alpha", dest="recon.alpha", type=float, default=recon.alpha, metavar="WEIGHT",
-        help="weight of the decay penalty of mcreg (None: the documented rule)",
+        help="weight of the decay penalty of mcreg and bridge (None: the documented rule)",
     )  # fmt: skip
     group.add_argument(
         "--random-seed", dest="recon.seed", type=int, default=recon.seed, metavar="SEED",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 from nipype.interfaces.base import Interface
 from nipype.pipeline import engine as pe
 
 from bids_app.estimate import estimate
-from bids_app.options import Options
+from bids_app.limits import default_mem_mb
+from bids_app.options import Options, RunOptions
 from bids_app.outputs import SinkGiven, SinkRecon, SinkSampled, SinkStacks, SinkT2
 from bids_app.outputs_regions import SinkRegions
 from bids_app.session import SessionInputs
@@ -23,11 +25,25 @@ from fetalt2prep.interfaces.volumes import CheckVolumes
 from fetalt2prep.workflows.fetal_t2 import SAMPLED_OUTPUTS, init_fetal_t2_wf
 from fetalt2prep.workflows.t2 import init_t2_wf
 
+SHARE_GB = 3.0
+"""Memory of a reconstruction of usual size: with less, another is not begun beside it."""
 T2_PORTS = ["t2map", "s0map", "t2_stderr", "rmse", "valid"]
 REGION_PORTS = ["csf_probability", "region_table", "region_info", "budget_file"]
 WORKFLOW = "fetalt2prep_" + re.sub(r"\W", "_", __version__) + "_wf"
 """Name of the workflow and its work folder; with the version: what another version left is never taken up."""
 Sink = tuple[str, Interface, list[str]]
+
+
+def memory_share_mb(run: RunOptions, n_sessions: int) -> int | None:
+    """Memory for one reconstruction, MB: as many run side by side as have cores, and ``SHARE_GB`` each.
+
+    None (no limit) for steps that run as jobs of a cluster, unless a limit was given for each.
+    """
+    if run.use_plugin is not None:
+        return run.mem_mb
+    mem_mb = run.mem_mb or default_mem_mb()
+    side_by_side = min(n_sessions, run.nprocs // run.omp_nthreads, mem_mb // round(1000 * SHARE_GB))
+    return int(mem_mb // max(1, 1 if run.low_mem else side_by_side))
 
 
 def init_participants_wf(sessions: Sequence[SessionInputs], options: Options, log_dirs: dict[str, Path]) -> pe.Workflow:
@@ -44,6 +60,7 @@ def init_participants_wf(sessions: Sequence[SessionInputs], options: Options, lo
     """
     workflow = pe.Workflow(name=WORKFLOW)
     workflow.base_dir = str(options.run.work_dir)
+    options = replace(options, recon=replace(options.recon, mem_mb=memory_share_mb(options.run, len(sessions))))
     for session in sessions:
         session_wf = init_session_wf(session, options)
         session_wf.config["execution"] = {"crashdump_dir": str(log_dirs[session.subject])}

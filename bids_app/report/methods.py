@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 FIELDS = {
     "grid": "a multi-resolution grid encoding with a small network",
+    "hash": "a multi-resolution hash encoding with a small network",
     "siren": "a network with sine activations (SIREN) [2]",
+    "siren-compact": "a small network with sine activations (SIREN) [2]",
 }
 MODELS = {
     "sc": "Each echo time was reconstructed by itself.",
@@ -18,6 +20,10 @@ MODELS = {
     "mcreg": (
         "All echo times were reconstructed together, with one channel per echo time, shared motion, and a"
         " penalty on the departure of the logarithm of the signal from a straight line in echo time."
+    ),
+    "bridge": (
+        "All echo times were reconstructed together: the field holds log S0 and log R2, from which the echoes follow"
+        " by S = S0 exp(-TE R2), and a small departure from that decay per echo, which a quadratic penalty holds back."
     ),
     "decay": (
         "All echo times were reconstructed together: the field holds log S0 and log R2, and the echoes follow"

@@ -131,6 +131,12 @@ class Grid:
         origin = torch.tensor(self.origin_mm, dtype=points_mm.dtype, device=points_mm.device)
         return (points_mm - origin) / self.spacing_mm
 
+    def position_mm(self, index: Tensor) -> Tensor:
+        """World position of points by their flat index, (n,) -> (n, 3) float32."""
+        _, ny, nz = self.shape
+        position = torch.stack((index // (ny * nz), index // nz % ny, index % nz), -1).float()
+        return torch.tensor(self.origin_mm, dtype=torch.float32, device=index.device) + position * self.spacing_mm
+
     def points_mm(self, device: torch.device | str = "cpu") -> Tensor:
         """World position of every lattice point, (x, y, z, 3) float32."""
         axes = [

@@ -6,6 +6,7 @@ import platform
 import resource
 import time
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 PACKAGES = ("fetalt2prep", "nibabel", "nipype", "numpy", "scikit-image", "scipy", "torch")
 
@@ -26,6 +27,14 @@ class Meter:
             "cpu_seconds": round(time.process_time() - self._cpu, 3),
             "peak_memory_gb": round(peak * unit / 1e9, 3),
         }
+
+
+def resident_mb() -> float:
+    """Memory that the process holds now, MB; where the system does not say, the most it ever held."""
+    status = Path("/proc/self/statm")
+    if status.is_file():
+        return int(status.read_text().split()[1]) * resource.getpagesize() / 1e6
+    return 1000.0 * Meter().read()["peak_memory_gb"]
 
 
 def software_versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from fetalt2prep.core.recon.options import FIELDS, MODELS
+from fetalt2prep.core.recon.options import FIELDS, MODELS, MOTIONS, PROFILES
 
 
 class _JointReconInputSpec(BaseInterfaceInputSpec):
@@ -35,10 +35,13 @@ class _JointReconInputSpec(BaseInterfaceInputSpec):
     )
     model = traits.Enum("decay", *(m for m in MODELS if m != "decay"), usedefault=True, desc="signal model")
     field = traits.Enum(*FIELDS, usedefault=True, desc="neural field")
+    motion = traits.Enum(*MOTIONS, usedefault=True, desc="poses of slices: free, or from one small network")
+    profile = traits.Enum(*PROFILES, usedefault=True, desc="profile of a slice along its normal")
     resolution_mm = traits.Float(0.8, usedefault=True, desc="spacing of the reconstructed volumes, mm")
     alpha = traits.Either(None, traits.Float, desc="weight of the decay penalty; None: the stated rule")
     seed = traits.Int(0, usedefault=True, desc="seed")
     device = traits.Str("cpu", usedefault=True, desc="cpu, cuda or cuda:n; part of the hash, as bytes may differ")
+    mem_mb = traits.Either(None, traits.Int, nohash=True, desc="memory of the whole process, MB; None: no limit")
     n_threads = traits.Range(low=1, value=1, usedefault=True, nohash=True, desc="threads of torch")
     use_gpu = traits.Bool(False, usedefault=True, nohash=True, desc="take a GPU slot of Nipype's MultiProc plugin")
 
@@ -63,18 +66,20 @@ class JointRecon(SimpleInterface):
     def _run_interface(self, runtime: Any) -> Any:
         import torch
 
-        from fetalt2prep.core.recon.joint import reconstruct
-        from fetalt2prep.interfaces.account import Meter
-        from fetalt2prep.interfaces.heap import kept_heap
+        from fetalt2prep.core.recon.within import plan, reconstruct_within
+        from fetalt2prep.interfaces.account import Meter, resident_mb
+        from fetalt2prep.interfaces.heap import kept_heap, tight_heap
         from fetalt2prep.interfaces.progress import Progress
 
         meter = Meter()
         options, stacks = self._options(), self._stacks()
+        attempt = plan(stacks, options, resident_mb())
+        heap = kept_heap if attempt.keep_heap else tight_heap
         n_threads = torch.get_num_threads()
         torch.set_num_threads(self.inputs.n_threads)
         try:
-            with kept_heap(), Progress() as progress:
-                recon = reconstruct(stacks, options, progress)
+            with heap(), Progress() as progress:
+                recon = reconstruct_within(stacks, options, attempt, progress)
         finally:
             torch.set_num_threads(n_threads)
         self._save(recon, options, meter, Path(runtime.cwd))
@@ -88,10 +93,13 @@ class JointRecon(SimpleInterface):
         return ReconOptions(
             model=i.model,
             field=i.field,
+            motion=i.motion,
+            profile=i.profile,
             resolution_mm=i.resolution_mm,
             alpha=alpha,
             seed=i.seed,
             device=i.device,
+            mem_mb=i.mem_mb if isinstance(i.mem_mb, int) else None,
         )
 
     def _stacks(self) -> list[Any]:

@@ -80,6 +80,6 @@ def load_field(path: Path, device: str = "cpu") -> FittedField:
 def _spec(text: str) -> FieldSpec:
     values: dict[str, Any] = json.loads(text)
     grid = values.pop("grid")
-    values |= {name: tuple(values[name]) for name in ("te_s", "mean_log_signal")}
+    values |= {name: tuple(values[name]) for name in ("te_s", "mean_log_signal", "spacings_mm")}
     values["grid"] = Grid(tuple(grid["origin_mm"]), grid["spacing_mm"], tuple(grid["shape"]))
     return FieldSpec(**values)

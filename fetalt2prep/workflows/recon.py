@@ -61,6 +61,8 @@ def init_recon_wf(
     interface = JointRecon(
         model=recon.model,
         field=recon.field,
+        motion=recon.motion,
+        profile=recon.profile,
         resolution_mm=recon.resolution_mm,
         seed=recon.seed,
         device=recon.device,
@@ -69,6 +71,8 @@ def init_recon_wf(
     )
     if recon.alpha is not None:
         interface.inputs.alpha = recon.alpha
+    if recon.mem_mb is not None:
+        interface.inputs.mem_mb = recon.mem_mb
     joint = pe.Node(interface, name="recon", n_procs=n_threads, mem_gb=mem_gb)
     workflow.connect([
         (inputnode, joint, [(port, port) for port in INPUTS]),

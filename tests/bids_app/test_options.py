@@ -48,7 +48,7 @@ def test_every_option_of_the_parser_is_a_place_in_the_file_and_the_other_way_rou
     assert dests - known == {"help", "version", "derivatives", "resolutions_mm", "config_file", "notrack"}
     # --derivatives and --recon-resolution set some of these; the rest of T2's options are for the file and Python.
     others = {"masks", "segmentation", "reconstructions", "recon.resolution_mm", "sample_mm"}
-    assert known - dests == others | {"t2.floor", "t2.noise_sigma", "t2.t1_s"}
+    assert known - dests == others | {"recon.mem_mb", "t2.floor", "t2.noise_sigma", "t2.t1_s"}
 
 
 def test_sloppy_is_coarse_and_says_so_in_the_file(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from fetalt2prep.core.geometry import Rigid, rotation_matrix
 from fetalt2prep.core.recon.options import ReconOptions
+from fetalt2prep.core.slice_op import FWHM_TO_SIGMA, IN_PLANE_FWHM
 from fetalt2prep.core.stack import Stack
 
 CENTRE_MM = np.array([5.0, -8.0, 3.0])
@@ -25,7 +26,6 @@ BLOBS = (
 )
 PLANES = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}  # world axes of the voxel axes
 VOXEL_MM, THICKNESS_MM = 2.0, 4.0
-FWHM_TO_SIGMA = 1.0 / (2.0 * np.sqrt(2.0 * np.log(2.0)))
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Phantom:
         rotation = rotation_matrix(torch.tensor(rotvec_rad, dtype=torch.float64)).numpy()
         moved = (points - self.centre_mm) @ rotation.T + self.centre_mm + np.asarray(shift_mm)
         normal = rotation @ np.cross(axes[0], axes[1])
-        sigma = (1.2067 * VOXEL_MM * FWHM_TO_SIGMA, THICKNESS_MM * FWHM_TO_SIGMA)
+        sigma = (IN_PLANE_FWHM * VOXEL_MM * FWHM_TO_SIGMA, THICKNESS_MM * FWHM_TO_SIGMA)
         pixels = self.signal(moved, te_s, np.broadcast_to(normal, moved.shape), sigma)
         if noise:
             rng = np.random.default_rng(seed)
@@ -143,7 +143,7 @@ def options():
     """``options(model=...)``: a lattice of 2.5 mm, whatever else is asked."""
 
     def build(**changes) -> ReconOptions:
-        return replace(ReconOptions(resolution_mm=2.5), **changes)
+        return replace(ReconOptions(resolution_mm=2.5, profile="gaussian"), **changes)
 
     return build
 

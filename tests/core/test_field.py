@@ -7,10 +7,12 @@ import torch
 
 from fetalt2prep.core.field.echo import EchoField, SeparateFields
 from fetalt2prep.core.field.grid import GridPyramid
-from fetalt2prep.core.field.head import LOG_RANGE, R2_FREE_WATER, DecayHead, FreeHead
+from fetalt2prep.core.field.hash_grid import N_FEATURES, HashGrid
+from fetalt2prep.core.field.head import LOG_RANGE, R2_FREE_WATER, BridgeHead, DecayHead, FreeHead
 from fetalt2prep.core.field.siren import Siren
 from fetalt2prep.core.geometry import Grid
 from fetalt2prep.core.recon.fields import build_field
+from fetalt2prep.core.recon.penalty import decay_projector
 from fetalt2prep.core.recon.slices import flatten
 
 GRID = Grid((-4.0, 2.0, 7.0), 1.5, (9, 13, 17))
@@ -24,8 +26,10 @@ def seeded():
         yield
 
 
-@pytest.fixture(params=["grid", "siren"])
+@pytest.fixture(params=["grid", "hash", "siren"])
 def encoding(request):
+    if request.param == "hash":
+        return HashGrid(GRID, 6.0, 0.75)
     return GridPyramid(GRID, 3, 4) if request.param == "grid" else Siren(GRID, 16, 2)
 
 
@@ -49,6 +53,65 @@ def test_refining_keeps_the_function(encoding):
     nodes = finer.points_mm().reshape(-1, 3)[::17]
     index = torch.arange(finer.n_points)[::17]
     torch.testing.assert_close(encoding.on_lattice(index).T, encoding(nodes), atol=1e-4, rtol=1e-4)
+
+
+def test_the_gradient_is_that_of_the_function(encoding):
+    """Against a difference quotient in a random direction of all parameters, in double precision."""
+    encoding.double()
+    points = torch.tensor(GRID.origin_mm) + 12.0 * torch.rand(50, 3)
+    points, weight = points.double(), torch.randn(50, encoding.n_features).double()
+
+    def value() -> torch.Tensor:
+        return (torch.sin(encoding(points)) * weight).sum()
+
+    parameters = list(encoding.parameters())
+    gradients = torch.autograd.grad(value(), parameters, allow_unused=True)
+    direction = [torch.randn_like(parameter) for parameter in parameters]
+    slope = sum((g * d).sum() for g, d in zip(gradients, direction, strict=True) if g is not None)
+    step, ends = 1e-6, []
+    for sign in (1, -2):
+        for parameter, way in zip(parameters, direction, strict=True):
+            parameter.data += sign * step * way
+        ends.append(value().detach())
+    assert float((ends[0] - ends[1]) / (2 * step)) == pytest.approx(float(slope), rel=1e-5)
+
+
+def test_hash_levels_wake_from_coarse_to_fine_and_say_nothing_new_at_first():
+    encoding = HashGrid(GRID, 6.0, 0.75)
+    assert encoding.spacings_mm == [6.0, 3.0, 1.5, 0.75]
+    points = torch.tensor(GRID.origin_mm) + 12.0 * torch.rand(40, 3)
+    assert not encoding(points)[:, 3 * N_FEATURES :].any()
+    assert encoding(points)[:, : 3 * N_FEATURES].abs().sum(0).min() > 0
+    encoding(points).sum().backward()
+    assert encoding.tables[3].grad is None
+    encoding.refine(Grid(GRID.origin_mm, 0.75, (17, 25, 33)))
+    encoding(points).sum().backward()
+    assert encoding.tables[3].grad.abs().sum() > 0
+
+
+def test_hash_features_are_linear_between_the_corners_of_a_cell():
+    encoding = HashGrid(GRID, 2.0, 2.0)
+    ends = torch.tensor([[2.0, 4.0, 6.0], [4.0, 4.0, 6.0]])
+    between = encoding((0.25 * ends[0] + 0.75 * ends[1])[None])
+    torch.testing.assert_close(between[0], 0.25 * encoding(ends)[0] + 0.75 * encoding(ends)[1])
+    far = torch.tensor([[-1234.5, 987.1, -0.3]])  # nothing is bound to a box
+    assert torch.isfinite(encoding(far)).all()
+
+
+def test_bridge_departs_from_the_decay_in_no_direction_that_is_a_decay():
+    mean_log = torch.tensor([-1.0, -1.3, -1.9])
+    projector, exact = decay_projector(TE_S), DecayHead(TE_S, mean_log, 5.0)
+    head = BridgeHead(TE_S, mean_log, 5.0, projector)
+    outputs = torch.randn(5, 40)
+    departure = head(outputs) - exact(outputs[:2])
+    assert departure.abs().max() > 0.1
+    design = torch.stack((torch.ones(3), TE_S), 1)
+    torch.testing.assert_close(design.T @ departure, torch.zeros(2, 40), atol=1e-5, rtol=0)
+    torch.testing.assert_close(projector @ head(outputs), -departure, atol=1e-5, rtol=1e-4)  # what the penalty sees
+    outputs[2:] = 0.7  # the same for all echoes is a matter of S0
+    torch.testing.assert_close(head(outputs), exact(outputs[:2]))
+    two = BridgeHead(TE_S[:2], torch.zeros(2), 5.0, decay_projector(TE_S[:2]))
+    assert not two.departure.any()
 
 
 def test_pyramid_keeps_its_function_on_a_wider_grid_of_the_same_spacing():
@@ -132,7 +195,16 @@ def test_every_parameter_is_learnt_once():
         assert sorted(learnt) == sorted(id(p) for p in field.parameters())
 
 
-@pytest.mark.parametrize(("model", "kind"), [("decay", "grid"), ("sc", "grid"), ("mc", "siren")])
+def test_exact_decay_on_a_grid_knows_no_seed(phantom, options):
+    slices = flatten([phantom.stack(te, "axial") for te in (0.08, 0.2)])
+    grid = Grid.around(slices.points_mm, 2.5, 5.0, 8)
+    one, other = (build_field(options(seed=seed), slices, grid) for seed in (3, 4))
+    index = torch.arange(0, grid.n_points, 3)
+    assert torch.equal(one.on_lattice(index), other.on_lattice(index))
+    assert not one.network_parameters()
+
+
+@pytest.mark.parametrize(("model", "kind"), [("decay", "siren"), ("sc", "grid"), ("mc", "siren"), ("bridge", "hash")])
 def test_build_field_is_decided_by_its_seed_and_leaves_the_global_state_alone(phantom, options, model, kind):
     slices = flatten([phantom.stack(te, "axial") for te in (0.08, 0.2)])
     grid = Grid.around(slices.points_mm, 2.5, 5.0, 8)

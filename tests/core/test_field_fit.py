@@ -14,6 +14,7 @@ from fetalt2prep.core.recon.fields import LEARNING_RATES, build_field
 from fetalt2prep.core.recon.lattice import Lattice
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.penalty import decay_projector
+from fetalt2prep.core.recon.response import Response
 from fetalt2prep.core.recon.slices import flatten, typical_decay
 from fetalt2prep.core.slice_op import lattice_blur_voxels
 
@@ -26,17 +27,19 @@ def loss_of(stacks, spacing_mm: float, alpha: float) -> float:
     grid = Grid.around(slices.points_mm, spacing_mm, 2 * spacing_mm, 8)
     operator = slices.operator(grid, Rigid.identity(slices.centres_mm))
     blur_voxels = lattice_blur_voxels(slices.blur_sigma_mm, spacing_mm)
+    lattice = Lattice.seen_by(operator, len(slices.values), blur_voxels)
     scene = Scene(
         values=slices.values,
         operator=operator,
-        lattice=Lattice.seen_by(operator, len(slices.values), blur_voxels),
+        response=Response(operator, lattice.index, blur_voxels),
+        lattice=lattice,
         blur_voxels=blur_voxels,
         unit_mm=slices.unit_mm,
         gain=torch.ones_like(slices.values),
         weight=torch.zeros_like(slices.values),  # what regularises, alone
         sigma=0.02,
         floor=0.02,
-        typical=typical_decay(slices),
+        typical=typical_decay(slices).at(lattice.points_mm()),
     )
     field = build_field(ReconOptions(model="mcreg"), slices, grid)
     with torch.no_grad():  # a fresh field is nearly constant

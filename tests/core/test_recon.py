@@ -151,7 +151,14 @@ def test_another_scale_of_the_scanner_scales_the_echoes_and_leaves_t2(small, sma
 
 
 @pytest.mark.parametrize(
-    ("model", "kind", "worst"), [("mcreg", "grid", 0.06), ("mc", "grid", 0.06), ("sc", "grid", 0.08)]
+    ("model", "kind", "worst"),
+    [
+        ("mcreg", "grid", 0.06),
+        ("mc", "grid", 0.06),
+        ("sc", "grid", 0.08),
+        ("bridge", "grid", 0.06),
+        ("decay", "hash", 0.08),
+    ],
 )
 def test_every_model_reconstructs(phantom, stacks, options, model, kind, worst):
     steps = []
@@ -160,15 +167,50 @@ def test_every_model_reconstructs(phantom, stacks, options, model, kind, worst):
     )
     check_shapes(recon, 3, sum(stack.n_slices for stack in stacks))
     assert signal_error(phantom, recon).max() < worst
-    assert recon.info["alpha"] == (pytest.approx(0.3) if model == "mcreg" else None)
+    assert recon.info["alpha"] == ({"mcreg": pytest.approx(0.3), "bridge": pytest.approx(200.0)}.get(model))
+    misfit = recon.info["echo_misfit"]
+    assert [row["te_s"] for row in misfit] == pytest.approx(list(TE_S), abs=1e-4)
+    assert all(abs(row["mean_percent"]) < 2.0 and 0.1 < row["rms_percent"] < 8.0 for row in misfit)
+    assert all((row["departure_percent"] < 0.01) == (model == "decay") for row in misfit)
     assert list(dict.fromkeys(stage for stage, _, _ in steps)) == [level.name for level in levels(2.5)]
     assert all(1 <= step <= n for _, step, n in steps)
 
 
 def test_siren_reconstructs(phantom, small, options):
-    recon = reconstruct(small, options(field="siren"))
+    recon = reconstruct(small, options(field="siren-compact"))
     check_shapes(recon, 2, sum(stack.n_slices for stack in small))
     assert signal_error(phantom, recon).max() < 0.15
+
+
+def test_siren_of_the_published_size_reconstructs(phantom, small, options):
+    recon = reconstruct(small, options(field="siren", resolution_mm=4.0))
+    check_shapes(recon, 2, sum(stack.n_slices for stack in small))
+    assert signal_error(phantom, recon).max() < 0.25
+    assert recon.field is not None
+    assert sum(p.numel() for p in recon.field.field.encoding_parameters()) == 3 * 330 + 330 + 6 * (330**2 + 330)
+
+
+def test_a_loss_that_is_no_number_stops_and_gives_the_last_good_volumes(phantom, stacks, base, options, monkeypatch):
+    """The loss breaks within the last level: what was fitted until then is there, with the reason."""
+    from fetalt2prep.core.recon.field_fit import FieldFit
+
+    real, calls = FieldFit.loss, []
+
+    def loss(self: FieldFit, state: object) -> torch.Tensor:
+        calls.append(1)
+        broken = len(calls) > n_steps - 60  # the last 50 steps are the last call of the loop
+        return real(self, state) * (torch.nan if broken else 1.0)  # type: ignore[arg-type]
+
+    n_steps = sum(level.rounds * level.steps + level.last_steps for level in levels(2.5))
+    monkeypatch.setattr(FieldFit, "loss", loss)
+    recon = reconstruct(stacks, options())
+    assert len(calls) < n_steps
+    assert recon.info["stop"] == "NON_FINITE"
+    assert "last good state" in recon.info["advice"]
+    check_shapes(recon, 3, sum(stack.n_slices for stack in stacks))
+    assert signal_error(phantom, recon).max() < 0.15
+    assert recon.field is not None
+    assert all(bool(torch.isfinite(p).all()) for p in recon.field.field.parameters())
 
 
 def test_large_motion_of_the_stacks_is_found(phantom, options):
@@ -321,8 +363,9 @@ def test_lattices_refine_one_another_by_doublings(resolution_mm):
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"model": "best"}, "sc, mc, mcreg, decay"),
-        ({"field": "hash"}, "grid, siren"),
+        ({"model": "best"}, "sc, mc, mcreg, bridge, decay"),
+        ({"motion": "still"}, "free, siren"),
+        ({"field": "tensor"}, "grid, hash, siren, siren-compact"),
         ({"resolution_mm": 0.1}, "0.3 to 4.0"),
         ({"alpha": -1.0}, "negative"),
     ],

@@ -24,7 +24,13 @@ GRID = Grid((-8.0, 2.0, 7.0), 1.5, (9, 9, 17))
 
 def new_field(model: str = "decay", kind: str = "grid") -> FittedField:
     spec = FieldSpec(
-        model=model, kind=kind, te_s=(0.1, 0.2, 0.3), mean_log_signal=(-0.5, -0.9, -1.4), start_r2=5.0, grid=GRID
+        model=model,
+        kind=kind,
+        te_s=(0.1, 0.2, 0.3),
+        mean_log_signal=(-0.5, -0.9, -1.4),
+        start_r2=5.0,
+        grid=GRID,
+        spacings_mm=(3.0, 1.5),
     )
     mask = np.zeros((5, 5, 9), dtype=bool)
     mask[1:-1, 1:-1, 1:-1] = True

@@ -121,7 +121,9 @@ def test_builders_document_their_ports(name: str) -> None:
 
 
 def test_options_reach_the_reconstruction() -> None:
-    recon = ReconOptions(model="mcreg", field="siren", resolution_mm=1.2, alpha=0.3, seed=7, device="cuda:1")
+    recon = ReconOptions(
+        model="mcreg", field="siren", motion="siren", resolution_mm=1.2, alpha=0.3, seed=7, device="cuda:1", mem_mb=2500
+    )
     node = init_fetal_t2_wf(recon=recon, n_threads=3, mem_gb=5).get_node("recon_wf.recon")
     for name, value in vars(recon).items():
         assert getattr(node.inputs, name) == value, name

@@ -10,11 +10,14 @@ from torch import nn
 
 from fetalt2prep.core.field.echo import EchoField, Encoding, SeparateFields
 from fetalt2prep.core.field.grid import GridPyramid
-from fetalt2prep.core.field.head import DecayHead, FreeHead
+from fetalt2prep.core.field.hash_grid import HashGrid
+from fetalt2prep.core.field.head import BridgeHead, DecayHead, FreeHead
 from fetalt2prep.core.field.siren import Siren
 from fetalt2prep.core.geometry import Grid
+from fetalt2prep.core.recon.penalty import decay_projector
 
 GRID_LEVELS, GRID_FEATURES, GRID_HIDDEN = 4, 4, (32, 32)
+HASH_HIDDEN, HASH_DOUBLINGS = (32, 32), 3  # its first level is so many doublings coarser than the first lattice
 SIREN_WIDTH, SIREN_DEPTH = 96, 3  # compact; 330 x 7 as published takes half a minute a step on two cores
 
 
@@ -34,30 +37,54 @@ class FieldSpec:
     """R2 where the network gives 0, 1/s; models with exact decay."""
     grid: Grid
     """Lattice of the encoding."""
+    spacings_mm: tuple[float, float]
+    """Of the first lattice of the fit, and of its last."""
 
 
-ENCODINGS: dict[str, tuple[Callable[[Grid], Encoding], tuple[int, ...]]] = {
-    "grid": (lambda grid: GridPyramid(grid, GRID_LEVELS, GRID_FEATURES), GRID_HIDDEN),
-    "siren": (lambda grid: Siren(grid, SIREN_WIDTH, SIREN_DEPTH), ()),
+AnyHead = DecayHead | BridgeHead | FreeHead
+Layers = tuple[Encoding, tuple[int, ...] | None]
+"""An encoding and the hidden layers of the network on top of it; None: no network."""
+
+
+def _grid(spec: FieldSpec, head: AnyHead) -> Layers:
+    """Exact decay is read from the grid itself: a problem with one solution, whatever the seed.
+
+    Free echoes share features through a network, without which nothing but their edges would tie them.
+    """
+    if isinstance(head, FreeHead):
+        return GridPyramid(spec.grid, GRID_LEVELS, GRID_FEATURES), GRID_HIDDEN
+    return GridPyramid(spec.grid, GRID_LEVELS, head.n_outputs, start_spread=0.0), None
+
+
+def _hash(spec: FieldSpec, _: AnyHead) -> Layers:
+    return HashGrid(spec.grid, spec.spacings_mm[0] * 2**HASH_DOUBLINGS, spec.spacings_mm[1]), HASH_HIDDEN
+
+
+ENCODINGS: dict[str, Callable[[FieldSpec, AnyHead], Layers]] = {
+    "grid": _grid,
+    "hash": _hash,
+    "siren": lambda spec, _: (Siren(spec.grid), ()),
+    "siren-compact": lambda spec, _: (Siren(spec.grid, SIREN_WIDTH, SIREN_DEPTH), ()),
 }
-"""Encoding and the hidden layers of the network on top of it, by the name of the field."""
+"""What is built for the name of a field."""
 
 
 def make_field(spec: FieldSpec) -> EchoField | SeparateFields:
     """Field on the CPU with parameters drawn from torch's global random state."""
-    encoding, hidden = ENCODINGS[spec.kind]
-    heads = _heads(spec)
-    fields = [EchoField(encoding(spec.grid), hidden, head) for head in heads]
+    fields = [EchoField(*ENCODINGS[spec.kind](spec, head), head) for head in _heads(spec)]
     return fields[0] if len(fields) == 1 and spec.model != "sc" else SeparateFields(fields)
 
 
-def _heads(spec: FieldSpec) -> list[DecayHead | FreeHead]:
+def _heads(spec: FieldSpec) -> list[AnyHead]:
     """One head for all echoes, or one for each."""
     offset = torch.tensor(spec.mean_log_signal)
     if spec.model == "sc":
         return [FreeHead(value[None]) for value in offset]
     if spec.model == "decay":
         return [DecayHead(torch.tensor(spec.te_s), offset, spec.start_r2)]
+    if spec.model == "bridge":
+        te_s = torch.tensor(spec.te_s)
+        return [BridgeHead(te_s, offset, spec.start_r2, decay_projector(te_s))]
     return [FreeHead(offset)]
 
 

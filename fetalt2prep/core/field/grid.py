@@ -22,12 +22,14 @@ class GridPyramid(nn.Module):
     dense grid fits in memory, and no collision has to be learnt away.
     """
 
-    def __init__(self, grid: Grid, n_levels: int, n_features: int) -> None:
+    by_point = False
+
+    def __init__(self, grid: Grid, n_levels: int, n_features: int, start_spread: float = START_SPREAD) -> None:
         super().__init__()
-        self.n_features = n_features
+        self.n_features = self.floats_per_point = n_features
         self._lay_out(grid, n_levels)
         for level in self.levels:
-            nn.init.normal_(level, 0.0, START_SPREAD)
+            nn.init.normal_(level, 0.0, start_spread)
 
     def _lay_out(self, grid: Grid, n_levels: int) -> None:
         if any((n - 1) % 2 ** (n_levels - 1) for n in grid.shape):

@@ -38,6 +38,28 @@ class DecayHead(nn.Module):
     offset: Tensor
 
 
+class BridgeHead(nn.Module):
+    """Exact decay plus what departs from it, per echo: ``log S = a - R2 (te - mean te) + r``, r no decay at all.
+
+    The last outputs are projected on what no decay explains (:func:`~fetalt2prep.core.recon.penalty.decay_projector`),
+    so that they cannot take over S0 or R2; with two echo times nothing is left of them. A quadratic penalty on r, the
+    decay penalty, keeps it small where the data do not ask for it.
+    """
+
+    def __init__(self, te_s: Tensor, mean_log_signal: Tensor, start_r2: float, projector: Tensor) -> None:
+        """te_s, mean_log_signal: (echo,); start_r2: see :class:`DecayHead`; projector: (echo, echo)."""
+        super().__init__()
+        self.decay = DecayHead(te_s, mean_log_signal, start_r2)
+        self.register_buffer("departure", -projector)
+        self.n_outputs = DecayHead.n_outputs + len(te_s)
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """(2 + echo, n) -> log signal (echo, n)."""
+        return (self.decay(outputs[:2]) + self.departure @ outputs[2:]).clamp(*LOG_RANGE)
+
+    departure: Tensor
+
+
 class FreeHead(nn.Module):
     """Log-signal of every echo by itself; only the shared features (and a penalty, if any) tie the echoes."""
 

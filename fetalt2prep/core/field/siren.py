@@ -20,12 +20,15 @@ class Siren(nn.Module):
     U(+-sqrt(6/n)/omega).
     """
 
+    by_point = True
+
     def __init__(
         self, grid: Grid, width: int = PUBLISHED_WIDTH, depth: int = PUBLISHED_DEPTH, omega: float = 30.0
     ) -> None:
         super().__init__()
         self.grid = grid
         self.n_features = width
+        self.floats_per_point = 2 * width * (depth + 1)  # each sine's input and output
         self.omega = omega
         centre = [
             o + s * (n - 1) / 2 for o, s, n in zip(grid.origin_mm, [grid.spacing_mm] * 3, grid.shape, strict=True)
@@ -42,10 +45,7 @@ class Siren(nn.Module):
 
     def on_lattice(self, index: Tensor) -> Tensor:
         """Features at the grid's points with these flat indices, (n,) -> (feature, n)."""
-        _, ny, nz = self.grid.shape
-        position = torch.stack((index // (ny * nz), index // nz % ny, index % nz), -1).float()
-        origin = torch.tensor(self.grid.origin_mm, dtype=torch.float32, device=index.device)
-        return self(origin + position * self.grid.spacing_mm).T
+        return self(self.grid.position_mm(index)).T
 
     def forward(self, points_mm: Tensor) -> Tensor:
         """Features at world points, (n, 3) -> (n, feature)."""

@@ -13,10 +13,11 @@ from fetalt2prep.core.field.echo import EchoField, SeparateFields
 from fetalt2prep.core.operator import apply
 from fetalt2prep.core.recon.lattice import Lattice
 from fetalt2prep.core.recon.penalty import decay_penalty
-from fetalt2prep.core.recon.priors import TypicalDecay, prior_cost
+from fetalt2prep.core.recon.priors import LocalDecay, prior_cost
+from fetalt2prep.core.recon.response import Response
 from fetalt2prep.core.slice_op import SliceOperator, blur
 
-EDGE_WEIGHT = 0.029  # total variation per noise standard deviation and face of a cube of Scene.unit_mm
+EDGE_WEIGHT = 0.02  # total variation per noise standard deviation and face of a cube of Scene.unit_mm
 
 
 @dataclass
@@ -25,6 +26,7 @@ class Scene:
 
     values: Tensor  # (pixel,)
     operator: SliceOperator
+    response: Response  # blur and operator in one, on the lattice's points
     lattice: Lattice
     blur_voxels: float
     unit_mm: float  # see Slices
@@ -32,12 +34,15 @@ class Scene:
     weight: Tensor  # (pixel,) robust
     sigma: float  # spread of the residual
     floor: float  # noise floor of magnitude pixels
-    typical: TypicalDecay | None  # None: no prior on tissue
+    typical: LocalDecay | None  # None: no prior on tissue
 
-    def predict(self, log_signal: Tensor) -> tuple[Tensor, Tensor]:
-        """Prediction of every pixel without its gain, and the blurred volumes; log_signal (echo, n)."""
-        volumes = blur(self.lattice.scatter(torch.exp(log_signal)), self.blur_voxels)
-        return magnitude(apply(self.operator, volumes), self.floor), volumes
+    def predict(self, log_signal: Tensor) -> Tensor:
+        """Prediction of every pixel without its gain, (pixel,); log_signal (echo, n)."""
+        return magnitude(apply(self.response, torch.exp(log_signal)), self.floor)
+
+    def volumes(self, log_signal: Tensor) -> Tensor:
+        """Blurred volumes (echo, x, y, z), of which ``operator`` takes its pixels."""
+        return blur(self.lattice.scatter(torch.exp(log_signal)), self.blur_voxels)
 
 
 def magnitude(signal: Tensor, floor: float) -> Tensor:
@@ -71,7 +76,7 @@ class FieldFit:
             {"params": self.field.network_parameters(), "lr": self.network_rate},
         ]
         # eps far below any gradient: features that few pixels see learn as fast as the rest
-        self._optimiser = torch.optim.Adam(groups, betas=(0.9, 0.95), eps=1e-12)
+        self._optimiser = torch.optim.Adam(groups, betas=(0.9, 0.95), eps=1e-12, fused=True)
         self._rates = [self.learning_rate, self.network_rate]
 
     def start(self) -> EchoField | SeparateFields:
@@ -103,7 +108,7 @@ class FieldFit:
         """
         scene = self._scene()
         log_signal = state.on_lattice(scene.lattice.index)
-        predicted, _ = scene.predict(log_signal)
+        predicted = scene.predict(log_signal)
         data = 0.5 * (scene.weight * (scene.gain * predicted - scene.values).square()).sum() / scene.sigma**2
         edges = scene.lattice.total_variation(torch.exp(log_signal), joint=self.joint)
         smooth = EDGE_WEIGHT * min(scene.sigma, 0.022) / scene.sigma**2 * edges / scene.unit_mm**2

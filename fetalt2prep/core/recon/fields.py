@@ -9,9 +9,16 @@ from fetalt2prep.core.field.build import FieldSpec, make_field
 from fetalt2prep.core.field.echo import EchoField, SeparateFields
 from fetalt2prep.core.geometry import Grid
 from fetalt2prep.core.recon.options import ReconOptions
+from fetalt2prep.core.recon.schedule import levels
 from fetalt2prep.core.recon.slices import Slices, typical_decay
 
-LEARNING_RATES = {"grid": (0.08, 0.02), "siren": (5e-4, 5e-4)}  # encoding, network
+LEARNING_RATES = {  # encoding, network
+    "grid": (0.08, 0.02),
+    "hash": (0.08, 0.02),
+    "siren": (2e-4, 2e-4),
+    "siren-compact": (5e-4, 5e-4),
+}
+DIRECT_RATE = 0.05  # of a grid without a network, in log-signal
 
 
 def field_spec(options: ReconOptions, slices: Slices, grid: Grid) -> FieldSpec:
@@ -23,6 +30,7 @@ def field_spec(options: ReconOptions, slices: Slices, grid: Grid) -> FieldSpec:
         mean_log_signal=tuple(mean_log_signal(slices).tolist()),
         start_r2=typical_decay(slices).r2,
         grid=grid,
+        spacings_mm=(levels(options.resolution_mm)[0].spacing_mm, options.resolution_mm),
     )
 
 
@@ -32,6 +40,13 @@ def build_field(options: ReconOptions, slices: Slices, grid: Grid) -> EchoField 
         torch.manual_seed(options.seed)
         field = make_field(field_spec(options, slices, grid))
     return field.to(options.device)
+
+
+def learning_rates(options: ReconOptions, field: EchoField | SeparateFields) -> tuple[float, float]:
+    """Of the encoding and of the network."""
+    if isinstance(field, EchoField) and field.direct:
+        return DIRECT_RATE, 0.0
+    return LEARNING_RATES[options.field]
 
 
 def mean_log_signal(slices: Slices) -> Tensor:

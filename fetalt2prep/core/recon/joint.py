@@ -6,7 +6,7 @@ acquired,
 
     predicted_j = c_j sqrt( (S_j exp log V)^2 + s^2 )
     minimise  sum_j w_j |predicted_j - measured_j|^2 / (2 sigma^2) + edges(V) + alpha |A log V|^2
-              + |R2 - typical|^2 + b |log S0 - typical|^2 + b edges(R2)    (weights: :mod:`.priors`)
+              + |R2 - typical|^2 + b |log S0 - typical(x)|^2 + b edges(R2)    (weights: :mod:`.priors`)
 
 first with every stack as a whole moved to where it agrees best with the others (:mod:`.stack_search`), then in turns:
 some steps of Adam for the field on all pixels at once, then weights and gains in closed form and one
@@ -29,16 +29,19 @@ from fetalt2prep.core.field.echo import EchoField, SeparateFields
 from fetalt2prep.core.fit import Stop, fit
 from fetalt2prep.core.geometry import Grid, Rigid
 from fetalt2prep.core.outlier import cauchy_weights, robust_sigma, slice_weights
-from fetalt2prep.core.recon.field_fit import FieldFit, Scene
-from fetalt2prep.core.recon.fields import LEARNING_RATES, build_field, field_spec
+from fetalt2prep.core.recon.account import account, notes, penalty_weight
+from fetalt2prep.core.recon.field_fit import FieldFit, Scene, magnitude
+from fetalt2prep.core.recon.fields import build_field, field_spec, learning_rates
 from fetalt2prep.core.recon.fitted import FittedField
 from fetalt2prep.core.recon.gains import slice_gains
 from fetalt2prep.core.recon.lattice import Lattice
+from fetalt2prep.core.recon.motion_siren import MotionSiren
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.output import collect
-from fetalt2prep.core.recon.penalty import alpha_rule, decay_projector
+from fetalt2prep.core.recon.penalty import decay_projector
 from fetalt2prep.core.recon.poses import PosePrior, anchored, gauss_newton_step
 from fetalt2prep.core.recon.priors import TypicalDecay
+from fetalt2prep.core.recon.response import Response
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.recon.schedule import Level, levels
 from fetalt2prep.core.recon.slices import Slices, flatten, typical_decay
@@ -48,7 +51,7 @@ from fetalt2prep.core.stack import Stack
 
 OnStep = Callable[[str, int, int, float], None]
 MARGIN_MM = 5.0  # the grid reaches this far beyond the outermost pixel: half a slice's profile
-WORTH_TELLING_DEG = 10.0  # a stack that lay further off than this is named in the notes
+LEAST_SIGMA = 1e-4  # session scale: of a simulation without noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,14 @@ class Trust:
     typical: TypicalDecay | None  # of the session's tissue; None where the model has no prior on it
 
 
-def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep | None = None) -> Recon:
+def reconstruct(
+    stacks: Sequence[Stack],
+    options: ReconOptions,
+    on_step: OnStep | None = None,
+    *,
+    poses: Rigid | None = None,
+    points_at_once: int | None = None,
+) -> Recon:
     """Reconstruct every echo of a session on one grid, with the pose, gain and weight of every slice.
 
     Parameters
@@ -73,6 +83,11 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
         Model, field, resolution, penalty, seed and device.
     on_step
         ``on_step(stage, step, n_steps, loss)`` after every round, for progress.
+    poses
+        Of every slice of every stack, in order, taken as known: nothing is registered. To tell what of an error is
+        due to the poses; None: they are estimated.
+    points_at_once
+        Lattice points that the field's network sees at once, to save memory (:mod:`.resources`); None: all.
 
     Raises
     ------
@@ -81,40 +96,38 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
 
     Echo times at which every mask is empty are left out.
     """
-    if not any(stack.mask.any() for stack in stacks):
-        raise ValueError(f"None of {len(stacks)} stacks has a pixel inside its mask: there is nothing to reconstruct.")
-    seen_te_s = {stack.te_s for stack in stacks if stack.mask.any()}
-    stacks = [stack for stack in stacks if stack.te_s in seen_te_s]
-    for stack in stacks:
-        if not np.isfinite(stack.pixels[stack.mask]).all():
-            raise ValueError(f"{stack.name}: NaN or infinite pixels inside the mask; set the stack aside or mend it.")
-    slices = flatten(stacks, options.device)
+    stacks = _usable(stacks)
+    slices = flatten(stacks, options.device, options.profile)
     began = time.perf_counter()
-    poses, turned_deg = search_stacks(slices)
+    known = poses is not None
+    poses, turned_deg = (poses, {}) if poses is not None else search_stacks(slices)
     seconds: dict[str, float] = {"search stacks": round(time.perf_counter() - began, 2)}
     trust = Trust(
         gain=torch.ones_like(slices.thickness_mm),
         weight=torch.ones_like(slices.values),
         slice_weight=torch.ones_like(slices.thickness_mm),
         sigma=0.05,
-        typical=typical_decay(slices) if options.model in ("decay", "mcreg") and len(slices.te_s) > 1 else None,
+        typical=typical_decay(slices) if options.model not in ("sc", "mc") and len(slices.te_s) > 1 else None,
     )
     projector = decay_projector(slices.te_s)
-    alpha = _alpha(options, slices)
+    alpha = penalty_weight(options, slices)
     losses: dict[str, list[float]] = {}
     stop = Stop.MAX_STEPS
     field: EchoField | SeparateFields | None = None
+    motion: MotionSiren | None = None
     for level in levels(options.resolution_mm):  # coarse to fine
+        level = replace(level, move="none") if known else level
         began = time.perf_counter()
         points = poses.move(slices.points_mm, slices.slice_idx)
         grid = Grid.around(points, level.spacing_mm, MARGIN_MM + level.spacing_mm, 2 ** (GRID_LEVELS - 1))
         if field is None:
             field = build_field(options, slices, grid)
+            field.points_at_once = points_at_once
         else:
             field.refine(grid)
         method = FieldFit(
             field,
-            *LEARNING_RATES[options.field],
+            *learning_rates(options, field),
             total_steps=level.rounds * level.steps + level.last_steps,
             projector=projector,
             # while stacks still move against each other, echoes disagree because of motion and not of physics
@@ -122,7 +135,9 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
             joint=options.model != "sc",
             te_s=slices.te_s,
         )
-        poses, trust, history, stop = _run_level(level, slices, grid, method, poses, trust, on_step)
+        if options.motion == "siren" and level.move == "slice" and motion is None:
+            motion = MotionSiren(poses, options.seed)
+        poses, trust, history, stop = _run_level(level, slices, grid, method, poses, trust, motion, on_step)
         losses[level.name] = history
         seconds[level.name] = round(time.perf_counter() - began, 2)
         if stop is Stop.NON_FINITE:
@@ -130,24 +145,9 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
     if field is None or method.scene is None:
         raise RuntimeError("The schedule holds no level.")
     recon = collect(method.field, method.scene, slices, stacks, poses, trust.gain, trust.slice_weight)
-    info = {
-        "model": options.model,
-        "field": options.field,
-        "resolution_mm": options.resolution_mm,
-        "seed": options.seed,
-        "device": options.device,
-        "alpha": alpha if options.model == "mcreg" else None,
-        "n_pixels": len(slices.values),
-        "n_lattice_points": len(method.scene.lattice.index),
-        "noise_sigma": trust.sigma * slices.scale,
-        "noise_floor": slices.noise_sigma * slices.scale,
-        "intensity_scale": slices.scale,
-        "stop": stop.name,
-        "advice": stop.value,
-        "losses": losses,
-        "seconds": seconds,
-        "notes": _notes(options, slices, turned_deg),
-    }
+    info = account(options, slices, method, trust.sigma)
+    info |= {"stop": stop.name, "advice": stop.value, "losses": losses, "seconds": seconds}
+    info["notes"] = notes(options, slices, turned_deg)
     fitted = FittedField(
         spec=field_spec(options, slices, method.field.grid),
         field=method.field,
@@ -159,6 +159,18 @@ def reconstruct(stacks: Sequence[Stack], options: ReconOptions, on_step: OnStep 
     return replace(recon, info=info, field=fitted)
 
 
+def _usable(stacks: Sequence[Stack]) -> list[Stack]:
+    """The stacks at echo times of which some pixel is known; refuses what cannot be reconstructed."""
+    if not any(stack.mask.any() for stack in stacks):
+        raise ValueError(f"None of {len(stacks)} stacks has a pixel inside its mask: there is nothing to reconstruct.")
+    seen_te_s = {stack.te_s for stack in stacks if stack.mask.any()}
+    usable = [stack for stack in stacks if stack.te_s in seen_te_s]
+    for stack in usable:
+        if not np.isfinite(stack.pixels[stack.mask]).all():
+            raise ValueError(f"{stack.name}: NaN or infinite pixels inside the mask; set the stack aside or mend it.")
+    return usable
+
+
 def _run_level(
     level: Level,
     slices: Slices,
@@ -166,6 +178,7 @@ def _run_level(
     method: FieldFit,
     poses: Rigid,
     trust: Trust,
+    motion: MotionSiren | None,
     on_step: OnStep | None,
 ) -> tuple[Rigid, Trust, list[float], Stop]:
     """Rounds of field steps, weights and gains, and registration, on one lattice; then the last field steps."""
@@ -186,7 +199,10 @@ def _run_level(
         with torch.no_grad():
             if not last:
                 trust = _weigh(slices, method, trust)
-                poses = _register(level, slices, method, poses, trust)
+                if level.move != "none":
+                    poses = _register(level, slices, method, poses, trust)
+                if motion is not None:
+                    poses = motion.follow(poses, slices.sum_per_slice(trust.weight))
     return poses, trust, losses, Stop.MAX_STEPS
 
 
@@ -194,17 +210,19 @@ def _scene(slices: Slices, grid: Grid, poses: Rigid, trust: Trust) -> Scene:
     """Slice acquisition, lattice and weights at the present poses."""
     operator = slices.operator(grid, poses)
     blur_voxels = lattice_blur_voxels(slices.blur_sigma_mm, grid.spacing_mm)
+    lattice = Lattice.seen_by(operator, len(slices.values), blur_voxels)
     return Scene(
         values=slices.values,
         operator=operator,
-        lattice=Lattice.seen_by(operator, len(slices.values), blur_voxels),
+        response=Response(operator, lattice.index, blur_voxels),
+        lattice=lattice,
         blur_voxels=blur_voxels,
         unit_mm=slices.unit_mm,
         gain=trust.gain[slices.slice_idx],
         weight=trust.weight,
         sigma=trust.sigma,
         floor=slices.noise_sigma,
-        typical=trust.typical,
+        typical=None if trust.typical is None else trust.typical.at(lattice.points_mm()),
     )
 
 
@@ -213,10 +231,12 @@ def _weigh(slices: Slices, method: FieldFit, trust: Trust) -> Trust:
     scene = method.scene
     assert scene is not None
     log_signal = method.field.on_lattice(scene.lattice.index)
-    typical = None if trust.typical is None else trust.typical.seen_in(log_signal, slices.te_s)
-    predicted, _ = scene.predict(log_signal)
+    typical = (
+        None if trust.typical is None else trust.typical.seen_in(log_signal, slices.te_s, scene.lattice.points_mm())
+    )
+    predicted = scene.predict(log_signal)
     residual = scene.gain * predicted - slices.values
-    sigma = robust_sigma(residual)
+    sigma = robust_sigma(residual, least=max(slices.noise_sigma, LEAST_SIGMA))
     rms = slices.mean_per_slice(residual.square()).sqrt()
     slice_weight = slice_weights(rms, slices.echo_of)
     weight = cauchy_weights(residual, sigma) * slice_weight[slices.slice_idx]
@@ -229,8 +249,9 @@ def _register(level: Level, slices: Slices, method: FieldFit, poses: Rigid, trus
     scene = method.scene
     assert scene is not None
     gain = trust.gain[slices.slice_idx]
-    predicted, volumes = scene.predict(method.field.on_lattice(scene.lattice.index))
+    volumes = scene.volumes(method.field.on_lattice(scene.lattice.index))
     signal = scene.operator.forward(volumes)
+    predicted = magnitude(signal, scene.floor)
     slope = gain * signal / predicted.clamp(min=1e-6)  # of the noise floor's square root
     poses = gauss_newton_step(
         slices,
@@ -243,22 +264,3 @@ def _register(level: Level, slices: Slices, method: FieldFit, poses: Rigid, trus
         linked=level.move == "slice",
     )
     return anchored(slices, poses) if level.move == "stack" else poses
-
-
-def _alpha(options: ReconOptions, slices: Slices) -> float:
-    if options.model != "mcreg":
-        return 0.0
-    return alpha_rule(len(slices.names), len(slices.te_s)) if options.alpha is None else options.alpha
-
-
-def _notes(options: ReconOptions, slices: Slices, turned_deg: dict[str, float]) -> list[str]:
-    notes = [
-        f"{name}: turned by {angle:.0f} degrees before the fit, to agree with the other stacks."
-        for name, angle in turned_deg.items()
-        if angle > WORTH_TELLING_DEG
-    ]
-    if len(slices.te_s) == 2 and options.model == "mcreg":
-        notes.append("Two echo times: any two signals are an exact decay, so the decay penalty is zero.")
-    if len(slices.te_s) == 1:
-        notes.append("One echo time: the volume is reconstructed, T2 cannot be known.")
-    return notes

@@ -36,7 +36,7 @@ def collect(
     """Volumes at the lattice's points, cropped to the mask; ``info`` is left empty."""
     lattice, grid = scene.lattice, scene.lattice.grid
     log_signal = field.on_lattice(lattice.index)
-    predicted, _ = scene.predict(log_signal)
+    predicted = scene.predict(log_signal)
     seen = lattice.scatter(torch.ones_like(log_signal[:1]))[0] > 0
     mask = consensus_mask(stacks, poses, grid) & seen.cpu().numpy()
     crop = _crop(mask)
@@ -81,19 +81,24 @@ def consensus_mask(stacks: Sequence[Stack], poses: Rigid, grid: Grid) -> NDArray
 
     Largest component, holes filled; (x, y, z).
     """
-    wide = [
-        replace(
+    device = poses.shift_mm.device
+    inside, total = torch.zeros(grid.shape, device=device), torch.zeros(grid.shape, device=device)
+    first = 0
+    for stack in stacks:  # one by one: a matrix for all, beside that of the fit, would be the peak of memory
+        mine = torch.arange(first, first + stack.n_slices, device=device)
+        first += stack.n_slices
+        if not stack.mask.any():
+            continue
+        wide = replace(
             stack,
             pixels=stack.mask.astype(np.float32),
             mask=ndimage.binary_dilation(stack.mask, iterations=2),
             noise_sigma=0.0,  # a mask has none to be estimated
         )
-        for stack in stacks
-    ]
-    slices = flatten(wide, str(poses.shift_mm.device))
-    operator = slices.operator(grid, poses)
-    inside = operator.adjoint(slices.values * slices.scale).sum(0)
-    total = operator.adjoint(torch.ones_like(slices.values)).sum(0)
+        slices = flatten([wide], str(device))
+        operator = slices.operator(grid, poses.select(mine))
+        inside += operator.adjoint(slices.values * slices.scale)[0]
+        total += operator.adjoint(torch.ones_like(slices.values))[0]
     mask = (inside > 0.5 * total).cpu().numpy() & (total > 0).cpu().numpy()
     labels, n_labels = ndimage.label(mask)
     if n_labels > 1:

@@ -34,6 +34,11 @@ def decay_rate(log_signal: Tensor, te_s: Tensor) -> Tensor:
     return -torch.tensordot(delay, log_signal, dims=1) / spread
 
 
+def bridge_alpha() -> float:
+    """Weight of the penalty on departures of model ``bridge``: one standard deviation is 5 % of the signal."""
+    return 0.5 / 0.05**2
+
+
 def alpha_rule(n_stacks: int, n_echoes: int) -> float:
     """Weight of the penalty when the user gives none: 0.3 with three stacks per echo time, and as 1 / stacks^2 beyond.
 

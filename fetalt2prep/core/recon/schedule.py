@@ -13,7 +13,7 @@ class Level:
     name: str
     spacing_mm: float
     move: str
-    """``stack``: all slices of a stack move together; ``slice``: each by itself."""
+    """``stack``: all slices of a stack move together; ``slice``: each by itself; ``none``: their poses are known."""
     rounds: int
     """Rounds of field steps followed by a registration."""
     steps: int

@@ -12,8 +12,9 @@ from torch import Tensor
 from fetalt2prep.core.denoise.noise import estimate_noise_sigma
 from fetalt2prep.core.geometry import Grid, Rigid
 from fetalt2prep.core.recon.penalty import decay_rate
-from fetalt2prep.core.recon.priors import TypicalDecay
-from fetalt2prep.core.slice_op import Profile, SliceOperator, gaussian_profile, in_plane_sigma_mm
+from fetalt2prep.core.recon.priors import FLUID_EXCESS, TypicalDecay
+from fetalt2prep.core.recon.smooth_field import SmoothField
+from fetalt2prep.core.slice_op import PROFILES, Profile, SliceOperator, in_plane_sigma_mm
 from fetalt2prep.core.stack import Stack
 
 UNIT_SHARE = 0.373  # of the edge of a cube as large as a pixel
@@ -40,6 +41,7 @@ class Slices:
     scale: float  # scanner units per unit of ``values``, one for the whole session
     noise_sigma: float  # of the pixels as acquired, session scale
     names: tuple[str, ...]  # (stack,)
+    profile_name: str = "box"  # one of PROFILES
 
     @property
     def n_slices(self) -> int:
@@ -53,7 +55,7 @@ class Slices:
 
     def profile(self) -> Profile:
         """Quadrature of every slice's through-plane profile."""
-        return gaussian_profile(self.thickness_mm, self.blur_sigma_mm)
+        return PROFILES[self.profile_name](self.thickness_mm, self.blur_sigma_mm)
 
     def operator(self, grid: Grid, poses: Rigid) -> SliceOperator:
         """Slice acquisition at these poses on this grid."""
@@ -85,7 +87,12 @@ def typical_decay(slices: Slices) -> TypicalDecay:
     log_medians = medians.clamp(min=1e-3).log()
     r2 = 3.5 if len(slices.te_s) < 2 else float(decay_rate(log_medians, slices.te_s).clamp(1.0, 20.0))
     log_s0 = float(log_medians.mean() + r2 * slices.te_s.mean())
-    return TypicalDecay(log_s0=log_s0, r2=r2, first_signal=float(medians[0].clamp(min=1e-3)))
+    return TypicalDecay(
+        log_s0=SmoothField.constant(log_s0),
+        fluid_excess=FLUID_EXCESS,
+        r2=r2,
+        first_signal=float(medians[0].clamp(min=1e-3)),
+    )
 
 
 def session_scale(stacks: Sequence[Stack]) -> float:
@@ -111,7 +118,7 @@ def acquired_noise(stacks: Sequence[Stack]) -> float:
     return float(np.median(known)) if known else 0.0
 
 
-def flatten(stacks: Sequence[Stack], device: str = "cpu") -> Slices:
+def flatten(stacks: Sequence[Stack], device: str = "cpu", profile: str = "box") -> Slices:
     """Flatten stacks to :class:`Slices`; echo indices follow ascending echo time."""
     te_s = sorted({round(stack.te_s, 6) for stack in stacks})
     scale = session_scale(stacks)
@@ -148,6 +155,7 @@ def flatten(stacks: Sequence[Stack], device: str = "cpu") -> Slices:
         scale=scale,
         noise_sigma=acquired_noise(stacks) / scale,
         names=tuple(stack.name for stack in stacks),
+        profile_name=profile,
     )
 
 

@@ -1,0 +1,56 @@
+"""What a reconstruction says of itself, ready for JSON."""
+
+from __future__ import annotations
+
+from fetalt2prep.core.recon.field_fit import FieldFit
+from fetalt2prep.core.recon.misfit import echo_misfit
+from fetalt2prep.core.recon.options import ReconOptions
+from fetalt2prep.core.recon.penalty import alpha_rule, bridge_alpha
+from fetalt2prep.core.recon.slices import Slices
+
+WORTH_TELLING_DEG = 10.0  # a stack that lay further off than this is named in the notes
+
+
+def penalty_weight(options: ReconOptions, slices: Slices) -> float:
+    """Weight of the decay penalty: the user's, or the model's rule; 0 for models without."""
+    rules = {"mcreg": lambda: alpha_rule(len(slices.names), len(slices.te_s)), "bridge": bridge_alpha}
+    if options.model not in rules:
+        return 0.0
+    return rules[options.model]() if options.alpha is None else options.alpha
+
+
+def account(options: ReconOptions, slices: Slices, method: FieldFit, sigma: float) -> dict[str, object]:
+    """Options, sizes, noise and what each echo leaves unexplained; sigma: spread of the residual, session scale."""
+    scene = method.scene
+    if scene is None:
+        raise ValueError("The fit has no scene: nothing was reconstructed.")
+    return {
+        "model": options.model,
+        "field": options.field,
+        "profile": options.profile,
+        "motion": options.motion,
+        "resolution_mm": options.resolution_mm,
+        "seed": options.seed,
+        "device": options.device,
+        "alpha": penalty_weight(options, slices) if options.model in ("mcreg", "bridge") else None,
+        "n_pixels": len(slices.values),
+        "n_lattice_points": len(scene.lattice.index),
+        "noise_sigma": sigma * slices.scale,
+        "noise_floor": slices.noise_sigma * slices.scale,
+        "intensity_scale": slices.scale,
+        "echo_misfit": echo_misfit(method.field, scene, slices),
+    }
+
+
+def notes(options: ReconOptions, slices: Slices, turned_deg: dict[str, float]) -> list[str]:
+    """Sentences a user should read; turned_deg: angle by which each stack was turned before the fit."""
+    told = [
+        f"{name}: turned by {angle:.0f} degrees before the fit, to agree with the other stacks."
+        for name, angle in turned_deg.items()
+        if angle > WORTH_TELLING_DEG
+    ]
+    if len(slices.te_s) == 2 and options.model in ("mcreg", "bridge"):
+        told.append("Two echo times: any two signals are an exact decay, so the decay penalty is zero.")
+    if len(slices.te_s) == 1:
+        told.append("One echo time: the volume is reconstructed, T2 cannot be known.")
+    return told
