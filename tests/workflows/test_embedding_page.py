@@ -32,7 +32,7 @@ def examples(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> lis
 
 def test_the_pipeline(examples: list[str], tmp_path: Path) -> None:
     exec(examples[0], {})
-    (t2map,) = (tmp_path / "scratch").rglob("t2map.nii.gz")
+    (t2map,) = (tmp_path / "scratch").rglob("T2map.nii.gz")
     assert np.nanmedian(nib.load(t2map).get_fdata()) == pytest.approx(T2_S, rel=0.15)
 
 
