@@ -11,10 +11,10 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) --co
 DECLARED := pyproject.toml constraints.txt fetalt2prep/__init__.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench clean
+.PHONY: help demo test test-cluster test-container lint format docs bench clean
 
 help:  ## what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -53,6 +53,12 @@ demo: $(VENV)/.app  ## simulate a small dataset, run the app on it, say where th
 
 test: lint  ## lint, types, import contracts, every test
 	$(BIN)/python -m pytest
+
+test-cluster: $(VENV)/.test  ## the app on a SLURM of one node that is started for it (root, Debian)
+	tests/cluster/run.sh $(abspath $(BIN)/python)
+
+test-container:  ## build the Dockerfile without Docker and run the app in the image (root, Debian); BUILD_ARGS, APP_ARGS
+	tests/container/run.sh
 
 lint: $(VENV)/.test  ## style, types, import contracts
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,14 +10,13 @@ from pathlib import Path
 from bids_app.options import OptionError, Options
 
 
-def check_folders(options: Options) -> None:
-    """Refuse folders that cannot work, and make the output and work folders.
+def check_inputs(options: Options) -> None:
+    """Refuse folders that cannot work, before anything is written.
 
     Raises
     ------
     OptionError
-        Input absent; output equal to input; work folder inside the data set; output or work folder not
-        writable.
+        Input absent; output equal to input; work folder inside the data set.
     """
     bids_dir, output_dir, work_dir = (p.resolve() for p in (options.bids_dir, options.output_dir, options.run.work_dir))
     if not bids_dir.is_dir():
@@ -33,11 +33,20 @@ def check_folders(options: Options) -> None:
             f"The work folder {work_dir} is inside BIDS_DIR; its files would be taken for data. Choose "
             f"another with --work-dir."
         )
-    for name, folder in (("masks", options.masks), ("segmentation", options.segmentation)):
-        if folder is not None and not folder.is_dir():
-            raise OptionError(f"The {name} folder {folder} (--derivatives {name}=...) is not a folder.")
+    given = {"masks": options.masks, "recon": options.reconstructions, "segmentation": options.segmentation}
+    for name, path in given.items():
+        if path is not None and not path.is_dir():
+            raise OptionError(f"The {name} folder {path} (--derivatives {name}=...) is not a folder.")
+    if options.run.resource_monitor and importlib.util.find_spec("psutil") is None:
+        raise OptionError("--resource-monitor needs the package psutil: pip install psutil, or leave the option out.")
+    if options.reconstructions is not None and options.reconstructions.resolve() == bids_dir:
+        raise OptionError(f"--derivatives recon={bids_dir} is BIDS_DIR itself: raw stacks are no reconstructions.")
+
+
+def check_outputs(options: Options) -> None:
+    """Make the output and work folders; OptionError when they cannot be written."""
     check_writable(options.output_dir, "OUTPUT_DIR")
-    if not options.run.reports_only:
+    if options.analysis_level == "participant" and not (options.run.reports_only or options.run.boilerplate_only):
         check_writable(options.run.work_dir, "The work folder (--work-dir)")
 
 

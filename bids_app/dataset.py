@@ -34,11 +34,8 @@ def write_dataset(options: Options) -> None:
 
 def description(options: Options) -> dict[str, Any]:
     """Content of dataset_description.json; links are relative, so that the tree can be moved."""
-    links = {"raw": options.bids_dir}
-    if options.masks is not None:
-        links["masks"] = options.masks
-    if options.segmentation is not None:
-        links["segmentation"] = options.segmentation
+    given = {"masks": options.masks, "recon": options.reconstructions, "segmentation": options.segmentation}
+    links = {"raw": options.bids_dir, **{name: path for name, path in given.items() if path is not None}}
     generated: dict[str, Any] = {"Name": "fetalt2prep", "Version": __version__}
     if container := container_of_environment():
         generated["Container"] = container

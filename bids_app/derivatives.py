@@ -55,15 +55,16 @@ def stack_derivatives(
     masks: Sequence[str],
     table: str,
 ) -> list[Derivative]:
-    """Denoised stacks with their masks, and the table of stacks.
+    """Denoised stacks with their masks, unless the level is minimal, and the table of stacks.
 
     ``names`` are those of the stacks that were used, in the order of ``stacks`` and ``masks``.
     """
     by_name = {stack.name: stack for stack in session.stacks}
     found: list[Derivative] = []
-    for name, image, mask in zip(names, stacks, masks, strict=True):
+    wanted = zip(names, stacks, masks, strict=True) if options.level == "full" or options.steps == "masks" else ()
+    for name, image, mask in wanted:
         stack = by_name[name]
-        raw = str(stack.image)
+        raw = str(stack.image.with_name(f"{name}.nii.gz"))  # a volume of a larger file has a name of its own
         preproc = {
             "Description": "Stack as it enters the reconstruction",
             "Sources": [raw_uri(stack, options)],
@@ -141,15 +142,15 @@ def t2_derivatives(
     rmse: str, valid: str, info: str,
 ) -> list[Derivative]:  # fmt: skip
     """T2, S0, standard error of T2, residual, reasons for missing values, account of the fit."""
-    source = session_source(session)
-    stem = source.lstrip("/").rpartition("_")[0]
+    stem = session_source(session).lstrip("/").rpartition("_")[0]
+    echoes = [f"bids::{stem}_rec-inr_echo-{n}_desc-recon_T2w.nii.gz" for n in range(1, len(te_s) + 1)]
     common = {
-        "Sources": [f"bids::{stem}_rec-inr_echo-{n}_desc-recon_T2w.nii.gz" for n in range(1, len(te_s) + 1)],
+        "Sources": [recon_uri(echo.image, options) for echo in session.echoes] or echoes,
         "SkullStripped": True,
         "EchoTime": list(te_s),
         **field_strength(session.stacks),
         **t2_account(options),
-        **recon_account(options),
+        **({} if session.echoes else recon_account(options)),
     }
     maps = [
         (t2map, "T2map", None, "s", "T2; NaN where there is no answer"),
@@ -174,13 +175,27 @@ def t2_derivatives(
     return found
 
 
+def given_derivatives(session: SessionInputs, options: Options, brain_mask: str, info: str) -> list[Derivative]:
+    """Brain mask of given volumes, and the account of what was given."""
+    given = [session.recon_mask] if session.recon_mask else [echo.image for echo in session.echoes]
+    meta = {
+        "Description": "Brain mask of the reconstruction that was given",
+        "Type": "Brain",
+        "Sources": [recon_uri(path, options) for path in given],
+    }
+    return [
+        of_session(session, brain_mask, "mask", desc="brain", meta=stamp(meta, options)),
+        of_session(session, info, "stats", desc="recon"),
+    ]
+
+
 def of_session(
     session: SessionInputs, in_file: str, suffix: str, *, desc: str | None = None, echo: str | None = None,
     label: str | None = None,
     meta: Mapping[str, Any] | None = None,
 ) -> Derivative:  # fmt: skip
     """A file that was made from all stacks of a session."""
-    entities = {"reconstruction": "inr", "suffix": suffix}
+    entities = {"reconstruction": session.rec, "suffix": suffix}
     entities |= {"desc": desc} if desc else {}
     entities |= {"echo": echo} if echo else {}
     entities |= {"label": label} if label else {}
@@ -228,6 +243,11 @@ def stamp(meta: Mapping[str, Any], options: Options) -> dict[str, Any]:
 def raw_uri(stack: StackInput, options: Options) -> str:
     """BIDS URI of a stack."""
     return f"bids:raw:{stack.image.relative_to(options.bids_dir).as_posix()}"
+
+
+def recon_uri(path: Path, options: Options) -> str:
+    """BIDS URI of a file of the given reconstructions."""
+    return f"bids:recon:{path.relative_to(options.reconstructions or options.bids_dir).as_posix()}"
 
 
 def mask_uri(stack: StackInput, options: Options) -> str:

@@ -17,6 +17,7 @@ def prepare_environment() -> None:
     os.environ["NO_ET"] = "1"
     os.environ["NIPYPE_NO_ET"] = "1"
     os.environ["TEMPLATEFLOW_HOME"] = str(Path(__file__).parent / "data" / "templateflow")
+    os.environ.setdefault("LOGNAME", f"uid{os.getuid()}")  # Nipype names the jobs of a cluster after it
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # idle threads sleep: on a shared node spinning costs others
     if "MPLCONFIGDIR" not in os.environ and not os.access(Path("~").expanduser(), os.W_OK):
         folder = Path(tempfile.gettempdir()) / f"fetalt2prep-matplotlib-{os.getuid()}"

@@ -1,33 +1,21 @@
-"""What the user chose, as frozen dataclasses, and the TOML file in which each run records it."""
+"""What the user chose, as frozen dataclasses. The file in which each run records it: ``bids_app.config_file``."""
 
 from __future__ import annotations
 
 import dataclasses
-import platform
-import tomllib
-from dataclasses import dataclass, field, fields
-from importlib import metadata
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
-import tomli_w
-
-from fetalt2prep import __version__
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.t2.options import T2Options
 
-PACKAGES = (
-    "torch",
-    "numpy",
-    "scipy",
-    "scikit-image",
-    "nibabel",
-    "nipype",
-    "pybids",
-    "niworkflows",
-    "nireports",
-)
-_T = TypeVar("_T")
+DENOISERS = ("nlm", "none")
+LEVELS = ("participant", "group")
+OUTPUT_LEVELS = ("minimal", "full")
+STEPS = ("masks", "recon", "all")
+IGNORABLE = ("slicetiming", "thickness")
+FORCIBLE = ("missing-masks",)
+SLOPPY_RESOLUTION_MM = 2.0
 
 
 class OptionError(ValueError):
@@ -45,13 +33,36 @@ class RunOptions:
     omp_nthreads: int = 1
     """CPU threads of one step."""
     mem_mb: int | None = None
-    """Memory for the whole run, MB; None: 90 % of the machine's."""
+    """Memory for the whole run, MB; None: 90 % of what the machine, the container or the batch job has."""
+    low_mem: bool = False
+    """One session after the other, whatever the memory."""
+    use_plugin: Path | None = None
+    """YAML or TOML file with Nipype's plugin and its arguments, e.g. of a cluster; None: this machine."""
+    clean_workdir: bool = False
+    """Remove this version's intermediate results of the participants before the run."""
+    skip_bids_validation: bool = False
+    """Do not let the BIDS validator look at the data set beside the run."""
     stop_on_first_crash: bool = False
     """Stop when the first participant fails."""
+    resource_monitor: bool = False
+    """Record memory and CPU of each step while it runs."""
+    write_graph: bool = False
+    """Draw the workflow of each session into the log folder."""
+    dry_run: bool = False
+    """Only say what would be done."""
     reports_only: bool = False
     """Only write the reports again."""
+    boilerplate_only: bool = False
+    """Only write the methods text."""
+    md_only_boilerplate: bool = False
+    """Methods text as Markdown only, without HTML and TeX."""
     verbose: int = 0
     """0: one line per stage; 1: more; 2: Nipype's messages too."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("nprocs", self.nprocs), ("omp_nthreads", self.omp_nthreads), ("mem_mb", self.mem_mb)):
+            if value is not None and value < 1:
+                raise OptionError(f"{name} is {value}; it must be at least 1.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +73,30 @@ class Options:
     """Raw BIDS data set."""
     output_dir: Path
     """Derivatives data set to write."""
+    analysis_level: str = "participant"
+    """``participant`` or ``group``."""
     participants: tuple[str, ...] = ()
     """Labels without ``sub-``; empty: all."""
     sessions: tuple[str, ...] = ()
     """Labels without ``ses-``; empty: all."""
+    filter_file: Path | None = None
+    """JSON with entities that images must have; None: all T2w and MESE images."""
+    database_dir: Path | None = None
+    """Folder of pybids' index of the data set, made when it is not there; None: indexed anew."""
     masks: Path | None = None
-    """Derivatives data set with a ``desc-brain_mask`` per stack; None: masks are estimated."""
+    """Folder with a brain mask per stack; None: masks are estimated."""
+    reconstructions: Path | None = None
+    """Derivatives data set with one reconstructed T2w volume per echo time; only T2 is computed."""
+    ignore: tuple[str, ...] = ()
+    """Metadata not to use: ``slicetiming``, ``thickness``."""
+    force: tuple[str, ...] = ()
+    """``missing-masks``: estimate the masks that the masks data set lacks."""
+    level: str = "full"
+    """``minimal``: without the stacks as they entered the reconstruction, and their masks; ``full``."""
+    steps: str = "all"
+    """The last step: ``masks``, ``recon``, or ``all``."""
+    sloppy: bool = False
+    """A coarse grid and no denoising: for trying things out."""
     denoise: str = "nlm"
     """``nlm`` or ``none``."""
     recon: ReconOptions = field(default_factory=ReconOptions)
@@ -83,53 +112,25 @@ class Options:
     run: RunOptions
     """How the work is carried out."""
 
+    def __deepcopy__(self, memo: object) -> Options:
+        return self  # nothing in it changes, and Nipype copies every node several times
 
-def write_toml(options: Options, path: Path, *, run_uuid: str, command_line: str) -> None:
-    """Record a run: the options, and under ``[about]`` versions, command line and identifier."""
-    about = {
-        "uuid": run_uuid,
-        "command_line": command_line,
-        "fetalt2prep": __version__,
-        "python": platform.python_version(),
-        "packages": package_versions(),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(tomli_w.dumps({**_table(options), "about": about}))
-
-
-def read_toml(path: Path) -> Options:
-    """Options from a file of :func:`write_toml`, less ``[about]``; an unknown key is an error."""
-    table = tomllib.loads(path.read_text())
-    table.pop("about", None)
-    recon = _build(ReconOptions, table.pop("recon", {}), path.name)
-    t2 = _build(T2Options, table.pop("t2", {}), path.name)
-    run = _build(RunOptions, table.pop("run", {}), path.name)
-    return _build(Options, {**table, "recon": recon, "t2": t2, "run": run}, path.name)
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("analysis_level", self.analysis_level, LEVELS),
+            ("denoise", self.denoise, DENOISERS),
+            ("level", self.level, OUTPUT_LEVELS),
+            ("steps", self.steps, STEPS),
+            *(("ignore", item, IGNORABLE) for item in self.ignore),
+            *(("force", item, FORCIBLE) for item in self.force),
+        ):
+            if value not in known:
+                raise OptionError(f"{name} is {value!r}; choose one of {', '.join(known)}.")
 
 
-def package_versions() -> dict[str, str]:
-    """Installed versions of the packages on which results depend."""
-    return {name: metadata.version(name) for name in PACKAGES}
-
-
-def _table(options: Any) -> dict[str, Any]:
-    """Nested plain values for TOML, which knows neither None (left out) nor paths (text)."""
-    table: dict[str, Any] = {}
-    for item in fields(options):
-        value = getattr(options, item.name)
-        if dataclasses.is_dataclass(value):
-            table[item.name] = _table(value)
-        elif isinstance(value, Path):
-            table[item.name] = str(value)
-        elif value is not None:
-            table[item.name] = value
-    return table
-
-
-def _build(kind: type[_T], table: dict[str, Any], file: str) -> _T:
-    known = {item.name: str(item.type) for item in fields(kind)}  # type: ignore[arg-type]
-    if unknown := set(table) - set(known):
-        raise OptionError(f"{file}: unknown key {', '.join(sorted(unknown))}; known are {', '.join(known)}.")
-    values = {name: Path(v) if "Path" in known[name] else v for name, v in table.items()}
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    return kind(**values)
+def made_sloppy(options: Options) -> Options:
+    """The options with a grid of at least 2 mm and without denoising."""
+    coarse = max(options.recon.resolution_mm, SLOPPY_RESOLUTION_MM)
+    return dataclasses.replace(
+        options, denoise="none", sample_mm=(), recon=dataclasses.replace(options.recon, resolution_mm=coarse)
+    )

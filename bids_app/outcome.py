@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bids_app.options import Options
 from bids_app.session import SessionInputs
 from bids_app.stored import is_new, not_stored, remove_left_over
 
@@ -29,21 +30,21 @@ class Outcome:
     report: Path | None = None
 
 
-def ended_early(outcome: Outcome, output_dir: Path, started: float, trouble: str) -> list[str]:
+def ended_early(sessions: Iterable[SessionInputs], options: Options, started: float, trouble: str) -> list[str]:
     """An error for each session whose results are not all there, though none of its steps crashed."""
     why = f" ({trouble})" if trouble else ""
     return [
         f"{session.label}: the run ended before its {' and '.join(missing)} could be stored{why}. The same command "
         "resumes."
-        for session in outcome.sessions
-        if session.stacks and (missing := not_stored(session, output_dir, started))
+        for session in sessions
+        if (missing := not_stored(session, options, started))
     ]
 
 
-def clear_left_over(outcome: Outcome, output_dir: Path, started: float) -> None:
+def clear_left_over(sessions: Iterable[SessionInputs], options: Options, started: float) -> None:
     """Say which files of an earlier run were removed because they do not belong to what was stored now."""
-    for session in outcome.sessions:
-        if session.stacks and (removed := remove_left_over(session, output_dir, started)):
+    for session in sessions:
+        if removed := remove_left_over(session, options, started):
             names = ", ".join(path.name for path in removed)
             LOG.warning("%s: removed what an earlier run left and this one did not make: %s.", session.label, names)
 

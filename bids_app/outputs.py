@@ -21,7 +21,13 @@ from nipype.interfaces.base import (
 )
 from niworkflows.interfaces.bids import PrepareDerivative
 
-from bids_app.derivatives import Derivative, recon_derivatives, stack_derivatives, t2_derivatives
+from bids_app.derivatives import (
+    Derivative,
+    given_derivatives,
+    recon_derivatives,
+    stack_derivatives,
+    t2_derivatives,
+)
 from bids_app.derivatives_sampled import field_derivative, sampled_derivatives
 from bids_app.options import Options
 from bids_app.session import SessionInputs
@@ -172,6 +178,8 @@ class SinkSampled(SinkBase):
     def _derivatives(self, session: SessionInputs, options: Options, cwd: Path) -> list[Derivative]:
         i = self.inputs
         maps = {"T2map": i.sampled_t2maps, "S0map": i.sampled_s0maps, "uncertainty": i.sampled_t2_stderr}
+        if options.steps != "all":
+            maps = {}  # T2 was not asked for
         return [
             item
             for n, spacing_mm in enumerate(options.sample_mm)
@@ -184,6 +192,20 @@ class SinkSampled(SinkBase):
                 {name: files[n] for name, files in maps.items() if files},
             )
         ]
+
+
+class _SinkGivenInputSpec(SinkInputSpec):
+    brain_mask = File(exists=True, mandatory=True, desc="mask on the grid of the given volumes")
+    recon_info = File(exists=True, mandatory=True, desc="account of what was given")
+
+
+class SinkGiven(SinkBase):
+    """Mask and account of volumes that were given; the volumes themselves stay where they are."""
+
+    input_spec = _SinkGivenInputSpec
+
+    def _derivatives(self, session: SessionInputs, options: Options, cwd: Path) -> list[Derivative]:
+        return given_derivatives(session, options, self.inputs.brain_mask, self.inputs.recon_info)
 
 
 class _SinkT2InputSpec(SinkInputSpec):

@@ -28,7 +28,7 @@ class SinkRegions(SinkBase):
     def _derivatives(self, session: SessionInputs, options: Options, cwd: Path) -> list[Derivative]:
         i = self.inputs
         stem = session_source(session).lstrip("/").rpartition("_")[0]
-        sources = [f"bids::{stem}_rec-inr_T2map.nii.gz"]
+        sources = [f"bids::{stem}_rec-{session.rec}_T2map.nii.gz"]
         described = json.loads(Path(i.region_info).read_text())
         fluid = {
             "Description": "Probability that 5 % or more of a voxel of tissue is fluid; NaN where it is not told",

@@ -10,97 +10,153 @@ from pathlib import Path
 
 from nipype.interfaces.base import Interface
 from nipype.pipeline import engine as pe
-from nipype.utils.profiler import get_system_total_memory_gb
 
+from bids_app.estimate import estimate
+from bids_app.limits import default_mem_mb
 from bids_app.options import Options, RunOptions
-from bids_app.outputs import SinkRecon, SinkSampled, SinkStacks, SinkT2
+from bids_app.outputs import SinkGiven, SinkRecon, SinkSampled, SinkStacks, SinkT2
 from bids_app.outputs_regions import SinkRegions
 from bids_app.session import SessionInputs
+from bids_app.stored import fits_t2
 from bids_app.t2_context import t2_context
 from fetalt2prep import __version__
+from fetalt2prep.interfaces.split import SplitVolumes
+from fetalt2prep.interfaces.volumes import CheckVolumes
 from fetalt2prep.workflows.fetal_t2 import SAMPLED_OUTPUTS, init_fetal_t2_wf
+from fetalt2prep.workflows.t2 import init_t2_wf
 
-MEM_GB = 3.0
-"""Memory that Nipype sets aside for a reconstruction before it starts a second one."""
+SHARE_GB = 3.0
+"""Memory of a reconstruction of usual size: with less, another is not begun beside it."""
+T2_PORTS = ["t2map", "s0map", "t2_stderr", "rmse", "valid"]
+REGION_PORTS = ["csf_probability", "region_table", "region_info", "budget_file"]
+WORKFLOW = "fetalt2prep_" + re.sub(r"\W", "_", __version__) + "_wf"
+"""Name of the workflow and its work folder; with the version: what another version left is never taken up."""
+Sink = tuple[str, Interface, list[str]]
 
 
-def memory_share_mb(run: RunOptions, n_sessions: int) -> int:
-    """Memory for one reconstruction, MB: as many run side by side as have cores, and ``MEM_GB`` each."""
-    mem_mb = run.mem_mb or int(0.9 * get_system_total_memory_gb() * 2**30 / 1e6)
-    side_by_side = min(n_sessions, run.nprocs // run.omp_nthreads, mem_mb // round(1000 * MEM_GB))
-    return int(mem_mb // max(1, side_by_side))
+def memory_share_mb(run: RunOptions, n_sessions: int) -> int | None:
+    """Memory for one reconstruction, MB: as many run side by side as have cores, and ``SHARE_GB`` each.
+
+    None (no limit) for steps that run as jobs of a cluster, unless a limit was given for each.
+    """
+    if run.use_plugin is not None:
+        return run.mem_mb
+    mem_mb = run.mem_mb or default_mem_mb()
+    side_by_side = min(n_sessions, run.nprocs // run.omp_nthreads, mem_mb // round(1000 * SHARE_GB))
+    return int(mem_mb // max(1, 1 if run.low_mem else side_by_side))
 
 
 def init_participants_wf(sessions: Sequence[SessionInputs], options: Options, log_dirs: dict[str, Path]) -> pe.Workflow:
     """One workflow for the given sessions, each independent of the others.
 
-    The name carries the version: a work folder left by another version is never taken up.
-
     Parameters
     ----------
     sessions
-        Sessions with at least one usable stack.
+        Sessions with at least one usable stack, or with given volumes.
     options
         Options of the run; the device is resolved.
     log_dirs
         Participant -> folder for the crash files of its nodes.
     """
-    workflow = pe.Workflow(name="fetalt2prep_" + re.sub(r"\W", "_", __version__) + "_wf")
+    workflow = pe.Workflow(name=WORKFLOW)
     workflow.base_dir = str(options.run.work_dir)
     options = replace(options, recon=replace(options.recon, mem_mb=memory_share_mb(options.run, len(sessions))))
     for session in sessions:
         session_wf = init_session_wf(session, options)
         session_wf.config["execution"] = {"crashdump_dir": str(log_dirs[session.subject])}
+        config = deepcopy(session_wf.config)
         for node in session_wf._get_all_nodes():
-            node.config = deepcopy(session_wf.config)
+            node.config = config  # one for all of the session: Nipype merges it into a copy of its own
         workflow.add_nodes([session_wf])
     return workflow
 
 
-def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
-    """Stacks of one session -> derivatives on disk.
+def session_wf_name(session: SessionInputs) -> str:
+    """Name of a session's workflow and of its folder below the work folder."""
+    return re.sub(r"\W", "_", session.label) + "_wf"
 
-    With fewer than two echo times the T2 step and its sink are left out.
+
+def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
+    """Stacks of one session, or given volumes -> derivatives on disk.
+
+    What ``options.steps`` does not ask for is left out, with its sink, and so is T2 with fewer than two echo times.
     """
+    if session.echoes:
+        return init_given_wf(session, options)
     stacks = session.stacks
-    fit_t2 = len(session.echo_times_s) > 1
-    workflow = pe.Workflow(name=re.sub(r"\W", "_", session.label) + "_wf")
+    reconstruct, fit_t2 = options.steps != "masks", fits_t2(session, options)
+    workflow = pe.Workflow(name=session_wf_name(session))
     fetal_t2_wf = init_fetal_t2_wf(
         denoise=options.denoise,
         recon=options.recon,
+        reconstruct=reconstruct,
         fit_t2=fit_t2,
         t2=options.t2,
         context=t2_context(session, options) if fit_t2 else None,
         sample_mm=options.sample_mm,
         n_threads=options.run.omp_nthreads,
-        mem_gb=MEM_GB,
+        mem_gb=estimate(session, options).mem_gb,
     )
     inputs = fetal_t2_wf.inputs.inputnode
-    inputs.stacks = [str(stack.image) for stack in stacks]
-    inputs.masks = [str(stack.mask) for stack in stacks if stack.mask is not None]
+    inputs.masks = _masks(session)
     inputs.echo_times_s = [stack.te_s for stack in stacks]
     inputs.thicknesses_mm = [stack.thickness_mm for stack in stacks]
     inputs.slice_times_s = [list(stack.slice_times_s or ()) for stack in stacks]
     # With the sidecars above it: the library by itself reads the one beside the stack only.
     inputs.slice_directions = [stack.slice_direction for stack in stacks]
+    files = [str(stack.image) for stack in stacks]
+    if any(stack.volume is not None for stack in stacks):
+        names, volumes = [stack.name for stack in stacks], [stack.volume for stack in stacks]
+        split = pe.Node(SplitVolumes(in_files=files, volumes=volumes, names=names), name="split")
+        workflow.connect([(split, fetal_t2_wf, [("out_files", "inputnode.stacks")])])
+    else:
+        inputs.stacks = files
 
-    sinks: list[tuple[str, Interface, list[str]]] = [
-        ("sink_stacks", SinkStacks, ["stacks", "stack_masks", "stack_table"]),
-        (
-            "sink_recon",
-            SinkRecon,
-            ["stack_table", "echo_files", "te_s", "brain_mask", "slice_table", "field_file", "recon_info"],
-        ),
-    ]
+    sinks: list[Sink] = [("sink_stacks", SinkStacks, ["stacks", "stack_masks", "stack_table"])]
+    if reconstruct:
+        ports = ["stack_table", "echo_files", "te_s", "brain_mask", "slice_table", "field_file", "recon_info"]
+        sinks.append(("sink_recon", SinkRecon, ports))
     if fit_t2:
-        ports = ["te_s", "t2map", "s0map", "t2_stderr", "rmse", "valid", "t2_info"]
-        sinks.append(("sink_t2", SinkT2, ports))
-        ports = ["csf_probability", "region_table", "region_info", "budget_file"]
-        sinks.append(("sink_regions", SinkRegions, ports))
-    if options.sample_mm:
-        ports = ["te_s", *SAMPLED_OUTPUTS.values()]
-        sinks.append(("sink_sampled", SinkSampled, ports))
+        sinks.append(("sink_t2", SinkT2, ["te_s", *T2_PORTS, "t2_info"]))
+        sinks.append(("sink_regions", SinkRegions, REGION_PORTS))
+    if reconstruct and options.sample_mm:
+        sinks.append(("sink_sampled", SinkSampled, ["te_s", *SAMPLED_OUTPUTS.values()]))
     for name, interface, ports in sinks:
-        node = pe.Node(interface(session=session, options=options), name=name, run_without_submitting=True)
+        node = _sink(name, interface, session, options)
         workflow.connect([(fetal_t2_wf, node, [(f"outputnode.{port}", port) for port in ports])])
     return workflow
+
+
+def init_given_wf(session: SessionInputs, options: Options) -> pe.Workflow:
+    """Given volumes of one session -> T2 on disk."""
+    workflow = pe.Workflow(name=session_wf_name(session))
+    check = pe.Node(CheckVolumes(), name="check_volumes")
+    check.inputs.in_files = [str(echo.image) for echo in session.echoes]
+    check.inputs.echo_times_s = [echo.te_s for echo in session.echoes]
+    if session.recon_mask:
+        check.inputs.in_mask = str(session.recon_mask)
+    given = _sink("sink_given", SinkGiven, session, options)
+    workflow.connect([(check, given, [("mask_file", "brain_mask"), ("info_file", "recon_info")])])
+    if fits_t2(session, options):
+        t2_wf = init_t2_wf(options.t2, t2_context(session, options))
+        sink = _sink("sink_t2", SinkT2, session, options)
+        regions = _sink("sink_regions", SinkRegions, session, options)
+        into_t2 = [("out_files", "in_files"), ("te_s", "echo_times_s"), ("mask_file", "mask")]
+        into_t2.append(("info_file", "recon_info"))
+        workflow.connect([
+            (check, t2_wf, [(port, f"inputnode.{name}") for port, name in into_t2]),
+            (check, sink, [("te_s", "te_s")]),
+            (t2_wf, sink, [*((f"outputnode.{port}", port) for port in T2_PORTS), ("outputnode.info_file", "t2_info")]),
+            (t2_wf, regions, [(f"outputnode.{port}", port) for port in REGION_PORTS]),
+        ])  # fmt: skip
+    return workflow
+
+
+def _masks(session: SessionInputs) -> list[str | None]:
+    """Masks of the stacks, None where one is estimated; an empty list when all are."""
+    masks = [str(stack.mask) if stack.mask else None for stack in session.stacks]
+    return masks if any(masks) else []
+
+
+def _sink(name: str, interface: Interface, session: SessionInputs, options: Options) -> pe.Node:
+    return pe.Node(interface(session=session, options=options), name=name, run_without_submitting=True)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bids_app.entities import stem, with_echo
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackInput:
@@ -26,13 +28,15 @@ class StackInput:
     """Magnetic field strength, tesla, when the sidecar gives it."""
     slice_direction: str = "k"
     """SliceEncodingDirection: array axis of the slices, ``i``, ``j`` or ``k``, with ``-`` when reversed."""
+    volume: int | None = None
+    """Index of the volume in a file with several echo times; None: the file is the stack."""
     note: str = ""
     """What was assumed, or empty."""
 
     @property
     def name(self) -> str:
-        """File name without extension."""
-        return self.image.name.partition(".")[0]
+        """File name without extension; with ``echo-<n>`` for a volume of a file with several echo times."""
+        return stem(self.image) if self.volume is None else with_echo(stem(self.image), self.volume + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +49,39 @@ class StackProblem:
     @property
     def name(self) -> str:
         """File name without extension."""
-        return self.image.name.partition(".")[0]
+        return stem(self.image)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenEcho:
+    """A reconstructed volume that another run or program made."""
+
+    image: Path
+    te_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionInputs:
-    """All T2-weighted stacks of one session; sessions are never pooled."""
+    """All T2-weighted stacks of one session, or its reconstructed volumes; sessions are never pooled."""
 
     subject: str
     session: str | None
     stacks: tuple[StackInput, ...] = ()
     problems: tuple[StackProblem, ...] = ()
+    rec: str = "inr"
+    """Label of the reconstruction in the names of its derivatives."""
+    echoes: tuple[GivenEcho, ...] = ()
+    """Reconstructed volumes, by ascending echo time, when they are given; there are no stacks then."""
+    recon_mask: Path | None = None
+    """Brain mask of the given volumes."""
+
+    def __deepcopy__(self, memo: object) -> SessionInputs:
+        return self  # nothing in it changes, and Nipype copies every node several times
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is anything to compute from."""
+        return bool(self.stacks or self.echoes)
 
     @property
     def label(self) -> str:
@@ -65,18 +91,21 @@ class SessionInputs:
     @property
     def echo_times_s(self) -> tuple[float, ...]:
         """Distinct echo times, ascending, told apart to a microsecond."""
-        return tuple(sorted({round(stack.te_s, 6) for stack in self.stacks}))
+        times_s = [stack.te_s for stack in self.stacks] + [echo.te_s for echo in self.echoes]
+        return tuple(sorted({round(te_s, 6) for te_s in times_s}))
 
     @property
     def acquisition(self) -> str | None:
         """The ``acq-`` label when it is the same for all stacks."""
+        if self.echoes:
+            return None
         labels = {stack.entities.get("acquisition") for stack in self.stacks}
         return labels.pop() if len(labels) == 1 else None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the echo times and the planes of the stacks allow, in words for the log and the report."""
-        return (*self._notes_on_echo_times(), *self._notes_on_planes())
+        return (*self._notes_on_echo_times(), *(self._notes_on_planes() if self.stacks else ()))
 
     def _notes_on_planes(self) -> tuple[str, ...]:
         planes = {stack.orientation for stack in self.stacks}
@@ -104,7 +133,9 @@ class SessionInputs:
                 return ()
 
     def table(self) -> str:
-        """Stacks by echo time, orientation, voxel and thickness, as text."""
+        """Stacks by echo time, orientation, voxel and thickness, as text; given volumes by echo time."""
+        if self.echoes:
+            return "\n".join(f"{1000 * echo.te_s:g} ms  {echo.image.name}" for echo in self.echoes)
         rows = [("stack", "TE (ms)", "plane", "matrix", "voxel (mm)", "thickness (mm)", "mask")]
         for s in self.stacks:
             matrix, voxel = (" x ".join(f"{v:.4g}" for v in values) for values in (s.shape, s.voxel_mm))

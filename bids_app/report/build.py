@@ -16,7 +16,15 @@ from bids_app.report.page import Page
 from bids_app.report.regions import budget_warnings, regions_content
 from bids_app.report.t2_volumes import brain_mask, read_t2
 from bids_app.report.tables import STACK_COLUMNS, cards, stack_rows
-from bids_app.report.words import count, flatten, summary, warnings, why_no_t2, why_slices_were_set_aside
+from bids_app.report.words import (
+    count,
+    flatten,
+    summary,
+    warnings,
+    what_was_not_asked,
+    why_no_t2,
+    why_slices_were_set_aside,
+)
 
 
 def build_report(out_dir: Path, subject: str, *, run_uuid: str, errors: Sequence[str] = ()) -> Path:
@@ -40,7 +48,8 @@ def build_report(out_dir: Path, subject: str, *, run_uuid: str, errors: Sequence
         texts = []
         for number, session in enumerate(sessions):
             heading = session.label if len(sessions) > 1 else None
-            _add_session(page.part_of(number, heading), Drawer(out_dir, session), session)
+            not_asked = what_was_not_asked(session.facts, options)
+            _add_session(page.part_of(number, heading), Drawer(out_dir, session), session, not_asked)
             counts = count(session.stacks, session.slices)
             has_t2 = session.path("T2map.nii.gz") is not None
             texts.append({"session": heading, "text": methods(counts, session.facts, options, has_t2=has_t2)})
@@ -68,7 +77,7 @@ def _title(subject: str, sessions: Sequence[Session]) -> str:
     return f"sub-{subject}" + (f", session {only}" if only else "")
 
 
-def _add_session(add: Any, drawer: Drawer, session: Session) -> None:
+def _add_session(add: Any, drawer: Drawer, session: Session, not_asked: str) -> None:
     """Draw and add the parts of one session; ``add`` is :meth:`Page.add` with the session filled in."""
     counts = count(session.stacks, session.slices)
     field_t, mask = session.field_t(), brain_mask(session)
@@ -76,7 +85,7 @@ def _add_session(add: Any, drawer: Drawer, session: Session) -> None:
     recon, t2 = drawer.reconstruction(mask), read_t2(session, mask)
     brain = t2.brain_ms if t2 else None
     maps = [drawer.t2_map(t2, high_ms, field_t)] if t2 else []
-    said = summary(counts, brain, reconstructed=bool(recon))
+    said = summary(counts, brain, reconstructed=bool(recon), not_asked=not_asked)
     stderr = t2.stderr_ms[t2.mask] if t2 and t2.stderr_ms is not None else None
     warned = [*warnings(session, counts, brain, high_ms, stderr), *budget_warnings(session)]
     short = replace(maps[0], caption="T2 map; how to read it is under T2 map.") if maps else None
@@ -90,9 +99,9 @@ def _add_session(add: Any, drawer: Drawer, session: Session) -> None:
     lead = {"motion": why_slices_were_set_aside(session.slices)}
     for part, figures, otherwise in (
         ("masks", drawer.masks(), "No preprocessed stack with a mask was written."),
-        ("reconstruction", recon, "Nothing was reconstructed; see Errors."),
-        ("t2", maps, why_no_t2(counts, reconstructed=bool(recon))),
-        ("motion", drawer.motion(), "No slice table was written: motion was not estimated."),
+        ("reconstruction", recon, not_asked or "Nothing was reconstructed; see Errors."),
+        ("t2", maps, not_asked or why_no_t2(counts, reconstructed=bool(recon))),
+        ("motion", drawer.motion(), not_asked or "No slice table was written: motion was not estimated."),
     ):
         sentences = lead.get(part, []) if figures else [otherwise]
         add(part, "figures.html", figures=figures, sentences=sentences, viewer=viewer.get(part))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,9 +22,11 @@ from bids_app.report.figures_motion import StackMotion
 from bids_app.report.figures_stacks import StackPicture
 
 SIDECAR_FIELDS = ("EchoTime", "MagneticFieldStrength")
-STACKS_TABLE = "_rec-inr_desc-stacks_stats.tsv"
-SLICES_TABLE = "_rec-inr_desc-slices_stats.tsv"
-RECON_FACTS = "_rec-inr_desc-recon_stats.json"
+STACKS_TABLE = "desc-stacks_stats.tsv"
+SLICES_TABLE = "desc-slices_stats.tsv"
+RECON_FACTS = "desc-recon_stats.json"
+OF_SESSION = re.compile(r"(.+)_rec-([0-9a-zA-Z]+)_(?:desc-\w+_stats|echo-\d+_desc-recon|(?:desc-\w+_)?T2map)[._]")
+"""Names of what was made from all stacks of a session; a stack too may have ``rec-`` in its name."""
 Table = dict[str, list[str]]
 """Columns of a TSV by name, as text."""
 
@@ -53,6 +56,8 @@ class Session:
     slices: Table = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    rec: str = "inr"
+    """Label of the reconstruction, that of another program when its volumes were given."""
 
     @property
     def name(self) -> str:
@@ -60,13 +65,13 @@ class Session:
         return f"sub-{self.subject}" + (f"_ses-{self.label}" if self.label else "")
 
     def path(self, ending: str) -> Path | None:
-        """The reconstruction's file with this ending after ``_rec-inr_``, or None when it was not written."""
-        found = self.anat / f"{self.prefix}_rec-inr_{ending}"
+        """The reconstruction's file with this ending after ``_rec-<label>_``, or None when it was not written."""
+        found = self.anat / f"{self.prefix}_rec-{self.rec}_{ending}"
         return found if found.is_file() else None
 
     def echoes(self) -> list[tuple[float, Path]]:
         """Reconstructed echoes as (TE in ms, file), by ascending TE."""
-        files = self.anat.glob(f"{self.prefix}_rec-inr_echo-*_desc-recon_T2w.nii.gz")
+        files = self.anat.glob(f"{self.prefix}_rec-{self.rec}_echo-*_desc-recon_T2w.nii.gz")
         return sorted((1000.0 * float(sidecar(f).get("EchoTime", np.nan)), f) for f in files)
 
     def field_t(self) -> float | None:
@@ -127,24 +132,25 @@ def find_sessions(out_dir: Path, subject: str) -> list[Session]:
 
 
 def _session(subject: str, label: str | None, anat: Path) -> Session | None:
-    tables = sorted(anat.glob("*_rec-inr_*"), key=lambda p: (p.stat().st_mtime_ns, p.name))
-    if not tables and not any(anat.glob("*_desc-preproc_*.nii.gz")):
+    files = sorted(anat.glob("*_rec-*"), key=lambda p: (p.stat().st_mtime_ns, p.name))
+    made = [found.groups() for p in files if (found := OF_SESSION.match(p.name))]
+    if not made and not any(anat.glob("*_desc-preproc_*.nii.gz")):
         return None
-    default = f"sub-{subject}" + (f"_ses-{label}" if label else "")
-    prefixes = [p.name.split("_rec-inr_")[0] for p in tables] or [default]
-    prefix = prefixes[-1]
-    others = sorted(set(prefixes) - {prefix})
+    prefix, rec = made[-1] if made else (f"sub-{subject}" + (f"_ses-{label}" if label else ""), "inr")
+    others = sorted({f"{name}_rec-{kind}" for name, kind in made} - {f"{prefix}_rec-{rec}"})
     notes = [f"The folder also holds an older reconstruction ({', '.join(others)}), not shown."] if others else []
-    facts_path = anat / (prefix + RECON_FACTS)
+    start = f"{prefix}_rec-{rec}_"
+    facts_path = anat / (start + RECON_FACTS)
     return Session(
         subject=subject,
         label=label,
         anat=anat,
         prefix=prefix,
-        stacks=read_table(anat / (prefix + STACKS_TABLE)),
-        slices=read_table(anat / (prefix + SLICES_TABLE)),
+        stacks=read_table(anat / (start + STACKS_TABLE)),
+        slices=read_table(anat / (start + SLICES_TABLE)),
         facts=json.loads(facts_path.read_text(encoding="utf-8")) if facts_path.is_file() else {},
         notes=tuple(notes),
+        rec=rec,
     )
 
 

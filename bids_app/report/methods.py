@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bids_app.report.words import Counts, milliseconds
+if TYPE_CHECKING:
+    from bids_app.report.words import Counts
 
 FIELDS = {
     "grid": "a multi-resolution grid encoding with a small network",
@@ -84,6 +85,20 @@ REFERENCES = (
 )
 
 
+def _fitted(options: dict[str, Any]) -> str:
+    """How T2 was fitted, and what was measured on it."""
+    t2 = options.get("t2", {})
+    low, high = t2.get("t2_bounds_s", (None, None))
+    within = f" outside {1000 * low:g} to {1000 * high:g} ms" if low and high else " out of range"
+    return (
+        f"T2 and S0 were fitted to the reconstructed echoes in each voxel by"
+        f" {T2_MODELS.get(t2.get('model', 'weighted'), t2.get('model'))}; voxels whose signal does not fall with"
+        f" echo time, or gives a T2{within}, were left without a value. The standard error of T2 is that of the"
+        " reconstructed echoes, passed through the fit. Voxels of tissue were tested for 5 % fluid or more by the"
+        " posterior probability of a two-compartment model, and T2 was summarised by region."
+    )
+
+
 def find(content: dict[str, Any], key: str) -> Any:
     """First value of a key in nested facts, the outermost first; None when absent."""
     if key in content:
@@ -96,6 +111,16 @@ def find(content: dict[str, Any], key: str) -> Any:
 
 def methods(counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, has_t2: bool) -> list[str]:
     """Paragraphs for one session; numbers in brackets point into ``REFERENCES``."""
+    from bids_app.report.words import milliseconds  # with it come the figures, which a run needs at its end only
+
+    if facts.get("given"):
+        times = milliseconds([1000 * float(te_s) for te_s in facts.get("te_s", [])])
+        return [
+            f"Reconstructed volumes at {times} were given ({', '.join(map(str, facts['given']))}); how they were made"
+            " is said where they come from.",
+            *([_fitted(options)] if has_t2 else []),
+            "The steps ran as a Nipype workflow [5].",
+        ]
     te = milliseconds(list(counts.te_ms)) if counts.te_ms else "unknown echo time"
     known = {"run": options, "reconstruction": facts}  # apart: both may hold a table of the same name
     denoise = find(known, "denoise")
@@ -124,15 +149,6 @@ def methods(counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, h
         second += f" The random seed was {seed}."
     said = [first, second]
     if has_t2:
-        t2 = options.get("t2", {})
-        low, high = t2.get("t2_bounds_s", (None, None))
-        within = f" outside {1000 * low:g} to {1000 * high:g} ms" if low and high else " out of range"
-        said.append(
-            f"T2 and S0 were fitted to the reconstructed echoes in each voxel by"
-            f" {T2_MODELS.get(t2.get('model', 'weighted'), t2.get('model'))}; voxels whose signal does not fall with"
-            f" echo time, or gives a T2{within}, were left without a value. The standard error of T2 is that of the"
-            " reconstructed echoes, passed through the fit. Voxels of tissue were tested for 5 % fluid or more by the"
-            " posterior probability of a two-compartment model, and T2 was summarised by region."
-        )
+        said.append(_fitted(options))
     said.append("The steps ran as a Nipype workflow [5].")
     return said

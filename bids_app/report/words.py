@@ -74,8 +74,19 @@ def quartiles(t2_ms: T2Values) -> tuple[float, float, float] | None:
     return float(q25), float(q50), float(q75)
 
 
-def summary(counts: Counts, t2_ms: T2Values | None, *, reconstructed: bool) -> list[str]:
-    """Sentences on what happened; ``t2_ms`` (voxel,) holds the brain, NaN where the fit gave no answer."""
+def what_was_not_asked(facts: dict[str, Any], options: dict[str, Any]) -> str:
+    """The sentence that stands where a later step would be when the run was to leave it out; else empty."""
+    if facts.get("given"):
+        return "The reconstructed volumes were given; they lie where they came from."
+    steps = options.get("steps", "all")
+    return {"masks": "Only brain masks were asked for.", "recon": "T2 was not asked for."}.get(steps, "")
+
+
+def summary(counts: Counts, t2_ms: T2Values | None, *, reconstructed: bool, not_asked: str = "") -> list[str]:
+    """Sentences on what happened; ``t2_ms`` (voxel,) holds the brain, NaN where the fit gave no answer.
+
+    ``not_asked`` takes the place of the sentence that says why something is missing.
+    """
     te = f"{plural(len(counts.te_ms), 'echo time')} ({milliseconds(list(counts.te_ms))})"
     said = [f"{counts.n_used_stacks} of {plural(counts.n_stacks, 'stack')} were used, at {te}."] if counts.te_ms else []
     if counts.n_slices:
@@ -88,7 +99,9 @@ def summary(counts: Counts, t2_ms: T2Values | None, *, reconstructed: bool) -> l
                 f"From where their headers put them they were rotated by {counts.rotation_deg:.1f}° and"
                 f" displaced by {counts.shift_mm:.1f} mm (median over slices)."
             )
-    if not reconstructed:
+    if not_asked:
+        said.append(not_asked)
+    elif not reconstructed:
         said.append("No volume was reconstructed.")
     elif t2_ms is None:
         said.append(why_no_t2(counts, reconstructed=True))

@@ -29,6 +29,32 @@ def save_volume(array: ArrayLike, affine: ArrayLike, path: Path, dtype: DTypeLik
     return path
 
 
+def write_volume_of(image: Path, volume: int, path: Path) -> Path:
+    """Write one volume of a 4-D file with its header, as floats: integers with a scale would be rounded anew; returns
+    ``path``.
+
+    Raises
+    ------
+    InputError
+        The file has no such volume, or its pixels cannot be read.
+    """
+    source, shape, _ = open_image(image)
+    if len(shape) != 4 or not 0 <= volume < shape[3]:
+        raise InputError(f"{image.name}: has shape {' x '.join(map(str, shape))} and no volume {volume}.")
+    try:
+        values = np.asarray(source.dataobj[..., volume])
+        values = values.astype(np.float32) if values.dtype.kind in "iufb" else values
+        single = type(source)(values, source.affine, source.header)
+        single.set_data_dtype(values.dtype)
+        nib.save(single, path)
+    except UNREADABLE as error:
+        raise InputError(
+            f"{image.name}: its pixels cannot be read ({_one_line(error)}). The file seems cut off; "
+            "copy or convert it again."
+        ) from error
+    return path
+
+
 def open_image(path: Path) -> tuple[Any, tuple[int, ...], NDArray[np.float64]]:
     """An image whose header was read and whose pixels were not, its shape, and its affine (4, 4) to world millimetres.
 

@@ -58,6 +58,7 @@ def init_fetal_t2_wf(
     *,
     denoise: str = "nlm",
     recon: ReconOptions | None = None,
+    reconstruct: bool = True,
     fit_t2: bool = True,
     t2: T2Options | None = None,
     context: T2Context | None = None,
@@ -74,6 +75,8 @@ def init_fetal_t2_wf(
         ``nlm`` (non-local means in each slice) or ``none``.
     recon
         Options of the reconstruction; None: the defaults.
+    reconstruct
+        False ends with the masked, denoised stacks: neither reconstruction nor T2, and none of their outputs.
     fit_t2
         False leaves out the T2 step and its outputs; for stacks of a single echo time.
     t2, context
@@ -121,16 +124,16 @@ def init_fetal_t2_wf(
     sampled_echo_files, sampled_masks, sampled_t2maps, sampled_s0maps, sampled_t2_stderr
         The same at the spacings of ``sample_mm``, a list for each; no T2 with one echo time. Only with ``sample_mm``.
     """
-    outputs = ["stacks", "stack_masks", "stack_table", *RECON_OUTPUTS.values()]
+    fit_t2 = fit_t2 and reconstruct
+    outputs = ["stacks", "stack_masks", "stack_table", *(RECON_OUTPUTS.values() if reconstruct else ())]
     outputs += T2_OUTPUTS.values() if fit_t2 else []
-    outputs += SAMPLED_OUTPUTS.values() if sample_mm else []
+    outputs += SAMPLED_OUTPUTS.values() if sample_mm and reconstruct else []
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(IdentityInterface(fields=INPUTS), name="inputnode")
     outputnode = pe.Node(IdentityInterface(fields=outputs), name="outputnode")
     check = pe.Node(CheckStacks(), name="check")
     mask_wf = init_mask_wf()
     denoise_wf = init_denoise_wf(denoise)
-    recon_wf = init_recon_wf(recon, n_threads=n_threads, mem_gb=mem_gb)
     into_check = [("stacks", "in_files"), *((port, port) for port in INPUTS[1:])]
     into_mask = [("out_files", "inputnode.in_files")]
     into_mask += [(port, f"inputnode.{port}") for port in ("masks", *PER_STACK, "stack_table")]
@@ -140,12 +143,17 @@ def init_fetal_t2_wf(
         (check, mask_wf, into_mask),
         (mask_wf, denoise_wf, [("outputnode.out_files", "inputnode.in_files")]),
         (mask_wf, denoise_wf, [("outputnode.masks", "inputnode.masks")]),
-        (denoise_wf, recon_wf, [("outputnode.out_files", "inputnode.in_files")]),
-        (denoise_wf, recon_wf, [("outputnode.noise_sigmas", "inputnode.noise_sigmas")]),
-        (mask_wf, recon_wf, chosen),
         (denoise_wf, outputnode, [("outputnode.out_files", "stacks")]),
         (mask_wf, outputnode, [("outputnode.masks", "stack_masks")]),
         (mask_wf, outputnode, [("outputnode.stack_table", "stack_table")]),
+    ])  # fmt: skip
+    if not reconstruct:
+        return workflow
+    recon_wf = init_recon_wf(recon, n_threads=n_threads, mem_gb=mem_gb)
+    workflow.connect([
+        (denoise_wf, recon_wf, [("outputnode.out_files", "inputnode.in_files")]),
+        (denoise_wf, recon_wf, [("outputnode.noise_sigmas", "inputnode.noise_sigmas")]),
+        (mask_wf, recon_wf, chosen),
         (recon_wf, outputnode, [(f"outputnode.{port}", name) for port, name in RECON_OUTPUTS.items()]),
     ])  # fmt: skip
     if fit_t2:

@@ -27,6 +27,7 @@ COARSE = [
     "3",
     "--denoise",
     "none",
+    "--skip-bids-validation",
 ]
 
 

@@ -64,7 +64,12 @@ def test_threads_of_a_step_do_not_exceed_the_run() -> None:
         (["--device", "gpu"], "choose auto, cpu, cuda or cuda:n"),
         (["--nprocs", "0"], "whole number of at least 1"),
         (["--participant-label", "a_b"], "not a BIDS label"),
-        (["-d", "lesions=x"], "NAME is one of: masks"),
+        (["-d", "lesions=x"], "NAME is one of: masks, segmentation, recon"),
+        (["--mem-mb", "much"], "not an amount of memory"),
+        (["--masks-only", "--recon-only"], "not allowed with argument"),
+        (["--dry-run", "--reports-only"], "not allowed with argument"),
+        (["--masks-only", "-d", "recon=x"], "begins after the masks"),
+        (["--ignore", "everything"], "invalid choice"),
     ],
 )
 def test_wrong_command_lines_leave_with_code_2(extra: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,6 +77,13 @@ def test_wrong_command_lines_leave_with_code_2(extra: list[str], said: str, caps
         parse_args([*TRIAD, *extra])
     assert leave.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_what_belongs_to_participants_is_refused_for_the_group(capsys: pytest.CaptureFixture[str]) -> None:
+    for flag in ("--dry-run", "--reports-only", "--boilerplate-only"):
+        with pytest.raises(SystemExit):
+            parse_args(["raw", "out", "group", flag])
+        assert f"{flag} belongs to the participant level" in capsys.readouterr().err
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -82,6 +94,22 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_help_is_grouped_and_soon() -> None:
+    """The limit of half a second is not asserted: machines differ. What is imported decides, see above."""
+    text = build_parser().format_help()
+    for group in ("inputs:", "what is computed and stored:", "resources:", "running:", "instead of a run:"):
+        assert group in text
+
+
+@pytest.mark.parametrize(
+    ("text", "mem_mb"), [("4000", 4000), ("8G", 8000), ("500M", 500), ("1.5gb", 1500), ("1T", 10**6)]
+)
+def test_memory_with_units_and_under_its_other_names(text: str, mem_mb: int) -> None:
+    for flag in ("--mem-mb", "--mem", "--mem_mb"):
+        assert parse_args([*TRIAD, flag, text]).run.mem_mb == mem_mb
+    assert parse_args([*TRIAD, "--n_cpus", "3"]).run.nprocs == parse_args([*TRIAD, "--nthreads", "3"]).run.nprocs == 3
 
 
 def test_module_form_gives_the_version() -> None:

@@ -8,8 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bids_app import query
+from bids_app.options import OptionError
 from bids_app.query import list_labels, query_sessions
 from bids_app.session import SessionInputs
 
@@ -225,3 +228,91 @@ def test_the_simulated_case_has_nine_stacks_with_masks(shared: Path) -> None:
     assert all(stack.mask is not None for stack in session.stacks)
     assert session.echo_times_s == (0.3, 0.397, 0.6)
     assert session.acquisition is None
+
+
+def several(bids: Path, write: WriteStack, name: str, echo_times: object, n_volumes: int = 3) -> Path:
+    return write(
+        name,
+        meta={"EchoTime": echo_times, "SliceThickness": 4.0},
+        change=lambda pixels: np.stack([pixels] * n_volumes, axis=-1),
+        mask=True,
+    )
+
+
+def test_a_file_with_several_echo_times_gives_a_stack_for_each(bids: Path, write_stack: WriteStack) -> None:
+    image = several(bids, write_stack, "sub-01_acq-ax_part-mag_T2w", [0.1, 0.3, 0.2])
+    session = only(query_sessions(bids, ["01"], masks_dir=bids / "derivatives" / "masks"))
+    assert [stack.name for stack in session.stacks] == [f"sub-01_acq-ax_echo-{n}_part-mag_T2w" for n in (1, 2, 3)]
+    assert [(stack.te_s, stack.volume) for stack in session.stacks] == [(0.1, 0), (0.3, 1), (0.2, 2)]
+    assert {stack.image for stack in session.stacks} == {image}
+    assert {stack.shape for stack in session.stacks} == {(16, 16, 8)}
+    assert all(stack.mask for stack in session.stacks)
+
+
+@pytest.mark.parametrize(
+    ("name", "echo_times", "said"),
+    [
+        ("sub-01_T2w", 0.1, "holds 3 volumes (shape 16 x 16 x 8 x 3) and one echo time. Give EchoTime as a list"),
+        ("sub-01_T2w", [0.1, 0.2], "EchoTime lists 2 times for 3 volume(s)"),
+        ("sub-01_T2w", [0.1, 0.2, 300], "volume 3: EchoTime is 300; BIDS wants seconds"),
+        ("sub-01_echo-1_T2w", [0.1, 0.2, 0.3], "says echo-1 in its name"),
+    ],
+)
+def test_a_file_with_several_volumes_that_cannot_be_used(
+    bids: Path, write_stack: WriteStack, name: str, echo_times: object, said: str
+) -> None:
+    several(bids, write_stack, name, echo_times)
+    (problem,) = only(query_sessions(bids, ["01"])).problems
+    assert said in problem.message
+
+
+def test_metadata_can_be_left_out(bids: Path, write_stack: WriteStack) -> None:
+    write_stack("sub-01_T2w", meta={"EchoTime": 0.1, "SliceThickness": 2.5, "SliceTiming": [0.5 * n for n in range(8)]})
+    (stack,) = only(query_sessions(bids, ["01"])).stacks
+    assert (stack.thickness_mm, len(stack.slice_times_s or ())) == (2.5, 8)
+    (stack,) = only(query_sessions(bids, ["01"], ignore=["thickness", "slicetiming"])).stacks
+    assert (stack.thickness_mm, stack.slice_times_s) == (4.0, None)
+    assert "slice spacing 4 mm used" in stack.note
+
+
+def test_an_index_is_kept_and_made_anew_when_the_data_set_changed(
+    bids: Path, write_stack: WriteStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_stack("sub-01_run-1_T2w")
+    write_stack("sub-02_run-1_T2w")
+    made = []
+    index = query._index
+    monkeypatch.setattr(query, "_index", lambda *args: made.append(1) or index(*args))
+
+    def names(subject: str = "01") -> list[str]:
+        return [s.name for s in only(query_sessions(bids, [subject], database_dir=tmp_path / "db"), subject).stacks]
+
+    assert names() == ["sub-01_run-1_T2w"]
+    assert names("02") == ["sub-02_run-1_T2w"]
+    assert len(made) == 1
+    assert [path.name for path in (tmp_path / "db").iterdir()] == [query.DATABASE]
+    write_stack("sub-01_run-2_T2w")
+    assert names() == ["sub-01_run-1_T2w", "sub-01_run-2_T2w"]
+    assert len(made) == 2
+
+
+def test_an_index_that_cannot_be_read_is_made_anew_and_one_that_cannot_be_written_is_said(
+    bids: Path, write_stack: WriteStack, tmp_path: Path
+) -> None:
+    write_stack("sub-01_T2w")
+    (tmp_path / "db").mkdir()
+    (tmp_path / "db" / query.DATABASE).write_text("no index")
+    assert [s.name for s in only(query_sessions(bids, ["01"], database_dir=tmp_path / "db")).stacks] == ["sub-01_T2w"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OptionError, match=r"--bids-database-dir.*cannot be written"):
+        query_sessions(bids, ["01"], database_dir=tmp_path / "file" / "db")
+
+
+def test_an_index_of_another_data_set_is_not_believed(
+    bids: Path, write_stack: WriteStack, tmp_path: Path, new_dataset: Callable[[Path], WriteStack]
+) -> None:
+    write_stack("sub-01_run-1_T2w")
+    new_dataset(tmp_path / "other")("sub-01_run-7_T2w")
+    for root, name in ((bids, "sub-01_run-1_T2w"), (tmp_path / "other", "sub-01_run-7_T2w")):
+        session = only(query_sessions(root, ["01"], database_dir=tmp_path / "db"))
+        assert [stack.name for stack in session.stacks] == [name]

@@ -48,19 +48,9 @@ def interfaces() -> list[type[BaseInterface]]:
 
 def test_the_walk_finds_every_step() -> None:
     names = {cls.__name__ for cls in interfaces()}
-    assert names == {
-        "BiasBudget",
-        "BrainMask",
-        "CheckStacks",
-        "Denoise",
-        "FitT2",
-        "FlagCsf",
-        "JointRecon",
-        "RegionStatistics",
-        "SampleField",
-        "SelectStacks",
-        "Simulate",
-    }
+    steps = {"BrainMask", "CheckStacks", "Denoise", "FitT2", "JointRecon", "SelectStacks", "Simulate"}
+    steps |= {"BiasBudget", "CheckVolumes", "FlagCsf", "RegionStatistics", "SampleField", "SplitVolumes"}
+    assert names == steps
 
 
 def traits_of(spec: Any) -> Iterator[tuple[str, CTrait]]:

@@ -81,16 +81,16 @@ def rate_prior(log_signal: Tensor, te_s: Tensor, typical: LocalDecay) -> Tensor:
 def density_prior(log_signal: Tensor, te_s: Tensor, typical: LocalDecay) -> Tensor:
     """``sum over points of b (log S0 - typical)^2 / DENSITY_SPREAD^2``.
 
-    Brain tissues differ in T2 by far more than in density. Water content lies between 0.65 and 1.0 over white matter, grey matter and fluid of adults (Whittall 1997, Magn
-    Reson Med 37:34, and those after it), T2 between 0.1 and 2 s. So thin tissue that the slices mix with its neighbours
-    gets the T2 that goes with a usual S0, instead of any pair of S0 and T2 with the same mean signal: of a mixture of
-    tissue and fluid S0 is lower than that of either. ``b`` is :func:`brightness`, for nothing is known of the density
-    of bone and its partial volumes; what is typical goes from tissue's to fluid's as the decay becomes as slow.
+    Brain tissues differ in T2 by far more than in density: water content lies between 0.65 and 1.0 over white matter,
+    grey matter and fluid of adults (Whittall 1997, Magn Reson Med 37:34, and those after it), T2 between 0.1 and 2 s.
+    So thin tissue that the slices mix with its neighbours gets the T2 that goes with a usual S0, instead of any pair of
+    S0 and T2 with the same mean signal: of a mixture of tissue and fluid S0 is lower than that of either. ``b`` is
+    :func:`brightness`, for nothing is known of the density of bone and its partial volumes; what is typical goes from
+    tissue's to fluid's as the decay becomes as slow.
     """
     expected = typical.log_s0 + typical.fluid_excess * (1 - _solid(log_signal, te_s))
-    return (
-        brightness(log_signal, typical) * ((log_s0_of(log_signal, te_s) - expected) / DENSITY_SPREAD).square()
-    ).sum()
+    excess = (log_s0_of(log_signal, te_s) - expected) / DENSITY_SPREAD
+    return (brightness(log_signal, typical) * excess.square()).sum()
 
 
 def rate_edges(log_signal: Tensor, te_s: Tensor, typical: LocalDecay, lattice: Lattice) -> Tensor:

@@ -1,0 +1,43 @@
+"""What there is to compute from: the participants asked for, and their sessions."""
+
+from __future__ import annotations
+
+from bids_app.checks import choose_labels
+from bids_app.filters import read_filters
+from bids_app.options import OptionError, Options
+from bids_app.session import SessionInputs
+
+Inputs = dict[str, list[SessionInputs]]
+
+
+def choose_participants(options: Options) -> list[str]:
+    """Labels of the participants to process; refuses labels, also of sessions, that are not there.
+
+    Raises
+    ------
+    OptionError
+        An unknown label, or a data set without participants.
+    """
+    from bids_app.query import list_labels
+
+    root = options.reconstructions or options.bids_dir
+    participants = choose_labels(options.participants, list_labels(root, "sub"), "participant label", "sub")
+    if not participants:
+        raise OptionError(f"{root} holds no sub-* folder; is it the root of the data set?")
+    known = sorted({s for p in participants for s in list_labels(root / f"sub-{p}", "ses")})
+    choose_labels(options.sessions, known, "session label", "ses")
+    return participants
+
+
+def find_inputs(options: Options, participants: list[str]) -> Inputs:
+    """Sessions of each participant: their stacks, or the reconstructed volumes that were given."""
+    from bids_app.given_recon import query_reconstructions
+    from bids_app.query import query_sessions
+
+    filters = read_filters(options.filter_file)
+    if options.reconstructions:
+        return query_reconstructions(options.reconstructions, participants, options.sessions, filters)
+    return query_sessions(
+        options.bids_dir, participants, options.sessions, options.masks, filters=filters,
+        database_dir=options.database_dir, ignore=options.ignore, force=options.force,
+    )  # fmt: skip
