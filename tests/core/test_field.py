@@ -195,10 +195,11 @@ def test_every_parameter_is_learnt_once():
         assert sorted(learnt) == sorted(id(p) for p in field.parameters())
 
 
-def test_exact_decay_on_a_grid_knows_no_seed(phantom, options):
+@pytest.mark.parametrize("model", ["decay", "bridge"])
+def test_exact_decay_on_a_grid_knows_no_seed(phantom, options, model):
     slices = flatten([phantom.stack(te, "axial") for te in (0.08, 0.2)])
     grid = Grid.around(slices.points_mm, 2.5, 5.0, 8)
-    one, other = (build_field(options(seed=seed), slices, grid) for seed in (3, 4))
+    one, other = (build_field(options(model=model, seed=seed), slices, grid) for seed in (3, 4))
     index = torch.arange(0, grid.n_points, 3)
     assert torch.equal(one.on_lattice(index), other.on_lattice(index))
     assert not one.network_parameters()

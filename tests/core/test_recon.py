@@ -167,7 +167,7 @@ def test_every_model_reconstructs(phantom, stacks, options, model, kind, worst):
     )
     check_shapes(recon, 3, sum(stack.n_slices for stack in stacks))
     assert signal_error(phantom, recon).max() < worst
-    assert recon.info["alpha"] == ({"mcreg": pytest.approx(0.3), "bridge": pytest.approx(200.0)}.get(model))
+    assert recon.info["alpha"] == ({"mcreg": pytest.approx(0.3), "bridge": pytest.approx(10.0)}.get(model))
     misfit = recon.info["echo_misfit"]
     assert [row["te_s"] for row in misfit] == pytest.approx(list(TE_S), abs=1e-4)
     assert all(abs(row["mean_percent"]) < 2.0 and 0.1 < row["rms_percent"] < 8.0 for row in misfit)

@@ -64,6 +64,7 @@ def test_the_estimate_is_within_a_third_of_the_peak(repo, field, points_at_once)
 SIZE = Size(
     n_pixels=100_000,
     n_taps=56,
+    n_blur_taps=7,
     n_echoes=3,
     n_voxels=1_000_000,
     n_points=400_000,
@@ -88,7 +89,16 @@ def test_less_memory_means_smaller_pieces_and_too_little_is_refused_before_the_s
 
 
 def test_every_part_of_the_size_takes_memory():
-    for name in ("n_pixels", "n_taps", "n_echoes", "n_voxels", "n_points", "n_parameters", "floats_per_point"):
+    for name in (
+        "n_pixels",
+        "n_taps",
+        "n_blur_taps",
+        "n_echoes",
+        "n_voxels",
+        "n_points",
+        "n_parameters",
+        "floats_per_point",
+    ):
         assert replace(SIZE, **{name: 2 * getattr(SIZE, name)}).mb() > SIZE.mb(), name
 
 

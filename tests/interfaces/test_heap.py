@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fetalt2prep.interfaces import heap
-from fetalt2prep.interfaces.heap import glibc, kept_heap
+from fetalt2prep.interfaces.heap import glibc, kept_heap, tight_heap
 
 BLOCK_MB = 32 + 2
 N_BLOCKS = 30
@@ -49,13 +49,22 @@ def test_what_is_free_goes_back_at_the_end_even_after_an_error() -> None:
     before = resident_mb()
 
     def fail() -> None:
-        torch.ones(4 * BLOCK_MB * 2**18)
-        assert resident_mb() > before + 3 * BLOCK_MB  # freed, and kept
+        torch.ones(3 * BLOCK_MB * 2**18)
+        assert resident_mb() > before + 2 * BLOCK_MB  # freed, and kept
         raise ValueError("on the way")
 
     with pytest.raises(ValueError, match="on the way"), kept_heap():
         fail()
     assert resident_mb() < before + BLOCK_MB
+
+
+@needs_glibc
+def test_where_memory_is_short_nothing_freed_stays() -> None:
+    with tight_heap() as tight:
+        assert tight
+        before = resident_mb()
+        torch.ones(3 * BLOCK_MB * 2**18)
+        assert resident_mb() < before + BLOCK_MB
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,8 @@ Layers = tuple[Encoding, tuple[int, ...] | None]
 def _grid(spec: FieldSpec, head: AnyHead) -> Layers:
     """Exact decay is read from the grid itself: a problem with one solution, whatever the seed.
 
-    Free echoes share features through a network, without which nothing but their edges would tie them.
+    So is the bridge, which the penalty ties to it. Free echoes share features through a network, without which nothing
+    but their edges would tie them.
     """
     if isinstance(head, FreeHead):
         return GridPyramid(spec.grid, GRID_LEVELS, GRID_FEATURES), GRID_HIDDEN

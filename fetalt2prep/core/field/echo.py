@@ -77,7 +77,7 @@ class EchoField(nn.Module):
         gradient, so that what its layers keep is bounded (arXiv 1604.06174).
         """
         encoding = cast(Encoding, self.encoding)
-        if self.points_at_once is None or len(index) <= self.points_at_once:
+        if self.direct or self.points_at_once is None or len(index) <= self.points_at_once:
             return self._of_features(encoding.on_lattice(index))
         if encoding.by_point:
             pieces = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fetalt2prep.core.recon.field_fit import FieldFit
 from fetalt2prep.core.recon.misfit import echo_misfit
 from fetalt2prep.core.recon.options import ReconOptions
-from fetalt2prep.core.recon.penalty import alpha_rule, bridge_alpha
+from fetalt2prep.core.recon.penalty import BRIDGE_ALPHA, alpha_rule
 from fetalt2prep.core.recon.slices import Slices
 
 WORTH_TELLING_DEG = 10.0  # a stack that lay further off than this is named in the notes
@@ -13,10 +13,10 @@ WORTH_TELLING_DEG = 10.0  # a stack that lay further off than this is named in t
 
 def penalty_weight(options: ReconOptions, slices: Slices) -> float:
     """Weight of the decay penalty: the user's, or the model's rule; 0 for models without."""
-    rules = {"mcreg": lambda: alpha_rule(len(slices.names), len(slices.te_s)), "bridge": bridge_alpha}
+    rules = {"mcreg": alpha_rule(len(slices.names), len(slices.te_s)), "bridge": BRIDGE_ALPHA}
     if options.model not in rules:
         return 0.0
-    return rules[options.model]() if options.alpha is None else options.alpha
+    return rules[options.model] if options.alpha is None else options.alpha
 
 
 def account(options: ReconOptions, slices: Slices, method: FieldFit, sigma: float) -> dict[str, object]:

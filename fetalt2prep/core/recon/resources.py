@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,9 +11,10 @@ import torch
 
 from fetalt2prep.core.field.build import GRID_LEVELS, FieldSpec, make_field
 from fetalt2prep.core.geometry import Grid
+from fetalt2prep.core.lattice_blur import REACH_SIGMAS
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.schedule import levels
-from fetalt2prep.core.slice_op import PROFILES, in_plane_sigma_mm
+from fetalt2prep.core.slice_op import PROFILES, in_plane_sigma_mm, lattice_blur_voxels
 from fetalt2prep.core.stack import Stack
 
 PIECES = (None, 2**17, 2**16, 2**15, 2**14)
@@ -21,7 +23,8 @@ MARGIN_MM = 5.5  # of the lattice beyond the outermost pixel, about, and one poi
 # Counted in the code and fitted to measured peaks, see docs/method.md.
 TENSORS_PER_PARAMETER = 8  # itself, gradient, two moments of Adam, two copies to fall back on, table, slack
 FLOATS_PER_ECHO_AND_POINT, FLOATS_PER_ECHO_AND_VOXEL = 8, 3  # of the regularisation; of volumes and their blur
-BYTES_PER_TAP = 16  # index and weight, in the matrix and in its transpose
+BYTES_PER_TAP = 32  # index and weight, in the matrix and its transpose, on the box and on the points that are touched
+BYTES_PER_BLUR_TAP = 48  # the same for three axes and both ways
 BYTES_PER_PIXEL = 300
 SCRATCH_MB = 25.0
 HOLES = 1.4  # what a heap that keeps freed blocks holds, over what is in use
@@ -34,6 +37,8 @@ class Size:
     n_pixels: int
     n_taps: int
     """Lattice points that a pixel sees."""
+    n_blur_taps: int
+    """Lattice points along an axis that the isotropic blur mixes."""
     n_echoes: int
     n_voxels: int
     """Of the finest lattice's box."""
@@ -52,7 +57,8 @@ class Size:
             + self.n_echoes * (self.n_points * FLOATS_PER_ECHO_AND_POINT + self.n_voxels * FLOATS_PER_ECHO_AND_VOXEL)
         )
         slices = self.n_pixels * (self.n_taps * BYTES_PER_TAP + BYTES_PER_PIXEL)
-        return (4.0 * floats + slices) / 1e6 + SCRATCH_MB
+        blur = self.n_points * self.n_blur_taps * BYTES_PER_BLUR_TAP
+        return (4.0 * floats + slices + blur) / 1e6 + SCRATCH_MB
 
 
 def size_of(stacks: Sequence[Stack], options: ReconOptions) -> Size:
@@ -63,7 +69,9 @@ def size_of(stacks: Sequence[Stack], options: ReconOptions) -> Size:
     grid = Grid.around(ends, options.resolution_mm, margin_mm, 2 ** (GRID_LEVELS - 1))
     thickness_mm = torch.tensor([stack.thickness_mm for stack in masked])
     in_plane_mm = min(float(min(stack.spacing_mm[:2])) for stack in masked)
-    profile = PROFILES[options.profile](thickness_mm, in_plane_sigma_mm(in_plane_mm))
+    sigma_mm = in_plane_sigma_mm(in_plane_mm)
+    profile = PROFILES[options.profile](thickness_mm, sigma_mm)
+    blur_voxels = lattice_blur_voxels(sigma_mm, options.resolution_mm)
     te_s = tuple(sorted({stack.te_s for stack in masked}))
     spec = FieldSpec(
         model=options.model,
@@ -80,6 +88,7 @@ def size_of(stacks: Sequence[Stack], options: ReconOptions) -> Size:
     return Size(
         n_pixels=sum(int(stack.mask.sum()) for stack in masked),
         n_taps=8 * profile.offsets_mm.shape[1],
+        n_blur_taps=2 * max(0, math.ceil(REACH_SIGMAS * blur_voxels - 0.5)) + 1,
         n_echoes=len(te_s),
         n_voxels=grid.n_points,
         n_points=min(grid.n_points, round(seen_mm3 / options.resolution_mm**3)),
