@@ -32,10 +32,7 @@ from tests.core.conftest import Phantom
 
 torch.set_num_threads(1)
 points_at_once = int(sys.argv[3]) or None
-stacks = [
-    dataclasses.replace(s, affine=s.affine * [[2], [2], [2], [1]], thickness_mm=8.0)
-    for s in Phantom().session((0.08, 0.14, 0.26))
-]
+stacks = Phantom().session((0.08, 0.14, 0.26))
 options = ReconOptions(field=sys.argv[1], resolution_mm=float(sys.argv[2]))
 few = [dataclasses.replace(x, rounds=1, steps=2, last_steps=1) for x in joint.levels(options.resolution_mm)]
 joint.levels = lambda _: few[-1:]
@@ -51,7 +48,7 @@ print(expected, peak * 1024 / 1e6 - held, tight)
 @pytest.mark.parametrize(("field", "points_at_once"), [("grid", 0), ("siren-compact", 0), ("siren-compact", 16384)])
 def test_the_estimate_is_within_a_third_of_the_peak(repo, field, points_at_once):
     ran = subprocess.run(
-        [sys.executable, "-c", MEASURE, field, "0.8", str(points_at_once)],
+        [sys.executable, "-c", MEASURE, field, "0.7", str(points_at_once)],
         cwd=repo, capture_output=True, text=True, check=False, env={"OMP_NUM_THREADS": "1", "PYTHONPATH": str(repo)},
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
@@ -89,16 +86,7 @@ def test_less_memory_means_smaller_pieces_and_too_little_is_refused_before_the_s
 
 
 def test_every_part_of_the_size_takes_memory():
-    for name in (
-        "n_pixels",
-        "n_taps",
-        "n_blur_taps",
-        "n_echoes",
-        "n_voxels",
-        "n_points",
-        "n_parameters",
-        "floats_per_point",
-    ):
+    for name in vars(SIZE):
         assert replace(SIZE, **{name: 2 * getattr(SIZE, name)}).mb() > SIZE.mb(), name
 
 

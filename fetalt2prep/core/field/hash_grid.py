@@ -32,7 +32,7 @@ class HashGrid(nn.Module):
         n_levels = 1 + max(0, round(math.log2(coarsest_mm / finest_mm)))
         self.spacings_mm = [coarsest_mm / 2**level for level in range(n_levels)]
         self.n_features = n_levels * N_FEATURES
-        self.floats_per_point = n_levels * 48  # indices of eight corners (64 bits), weights, and the sum's own copies
+        self.floats_per_point = n_levels * 24  # indices of eight corners (64 bits) and their weights
         self.tables = nn.ParameterList(torch.zeros(N_ENTRIES, N_FEATURES) for _ in self.spacings_mm)
         for level in range(self._n_awake()):
             nn.init.normal_(self.tables[level], 0.0, START_SPREAD)

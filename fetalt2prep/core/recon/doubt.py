@@ -35,7 +35,7 @@ from fetalt2prep.core.slice_op import blur
 
 WAVES_PER_AXIS = 6
 ITERATIONS = 3
-POINTS_AT_ONCE = 2**14
+POINTS_AT_ONCE = 2**12  # with 108 waves each: 50 MB of scratch
 
 
 @dataclass(frozen=True)
