@@ -31,6 +31,7 @@ from fetalt2prep.core.recon.smooth_field import SmoothField
 from fetalt2prep.sim import simulate_case, write_case
 
 CASE, SEED = 1, 101
+DEFAULT = ReconOptions()
 NO_FLOOR = 1e-6  # session scale: of exactly 0 the square root has no slope
 RESULTS = HERE / "results" / "ablation.json"
 
@@ -40,7 +41,7 @@ class Row:
     """One line of the table."""
 
     name: str
-    options: ReconOptions = ReconOptions()
+    options: ReconOptions = DEFAULT
     change: Callable[[], AbstractContextManager[object]] = nullcontext
 
 

@@ -3,8 +3,9 @@
 Of every stack each fifth slice is left out: its mask is emptied, nothing of it is fitted. The fitted field predicts its
 pixels through the slice operator, at the mean of the poses of the two slices beside it in the same stack (the left-out
 slice itself is never registered, so motion between neighbours is error). Against it stand the other stacks,
-interpolated linearly at the same points where the scanner put them and averaged (they may use all of their slices, also
-those that the fit never saw), and the ``sc`` model without motion. One gain per slice, by least squares, is granted to all.
+interpolated linearly at the same points where the scanner put them and averaged (they may use all of their slices,
+also those that the fit never saw), and the ``sc`` model without motion. All are granted one gain per slice, by least
+squares.
 """
 
 from __future__ import annotations

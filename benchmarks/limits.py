@@ -1,7 +1,8 @@
-"""What holds the engine back: one simulated case as it is, and with one difficulty taken away at a time.
+"""What holds the engine back: one simulated case with one difficulty taken away at a time.
 
-The case is that of :mod:`benchmarks.ablation`. Noise, voids, motion and slices are taken away in the simulator, whose
-other random numbers stay the same (thinner slices are more slices: they draw their own); true poses are read from the truth.
+The case is that of :mod:`benchmarks.ablation`, whose first row is the case as it is. Noise, voids, motion and thickness are taken away in the simulator,
+whose other random numbers stay the same (thinner slices are more slices: they draw their own); true poses are read from
+the truth.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ NO_VOIDS: Mapping[str, float] = {"void_probability": 0.0}
 THIN: Mapping[str, float] = {"thickness_mm": 2.0, "spacing_mm": 2.0}
 STILL: Mapping[str, str] = {"motion": "none"}
 ROWS: tuple[tuple[str, Mapping[str, object], bool], ...] = (  # name, change of the case, true poses
-    ("as it is", {}, False),
     ("true poses", {}, True),
     ("no noise", NO_NOISE, False),
     ("no voids", NO_VOIDS, False),

@@ -1,7 +1,7 @@
 """How the time of a reconstruction grows with pixels and with echo times, and how it divides into stages.
 
 A small simulated head (50 mm, moderate motion), three stacks per echo time. All seconds are processor seconds of the
-process, on one thread if ``OMP_NUM_THREADS=1``; the clock that the engine's account of stages reads is exchanged for it.
+process, on one thread if ``OMP_NUM_THREADS=1``; the engine's account of stages is given that clock too.
 """
 
 from __future__ import annotations
