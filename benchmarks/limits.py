@@ -1,8 +1,8 @@
 """What holds the engine back: one simulated case with one difficulty taken away at a time.
 
-The case is that of :mod:`benchmarks.ablation`, whose first row is the case as it is. Noise, voids, motion and thickness are taken away in the simulator,
-whose other random numbers stay the same (thinner slices are more slices: they draw their own); true poses are read from
-the truth.
+The case is that of :mod:`benchmarks.ablation`, whose first row is the case as it is. Noise, voids, motion and thickness
+are taken away in the simulator, whose other random numbers stay the same (thinner slices are more slices: they draw
+their own); true poses are read from the truth.
 """
 
 from __future__ import annotations
