@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from benchmarks import cases, models, paper_tables
+from benchmarks import ablation, cases, engine_page, left_out, limits, models, paper_tables, scaling
 
 if __name__ == "__main__":
     cases.main([])
     models.main([])
     paper_tables.main(["--small", "--anew"])
+    for script in (ablation, limits, scaling, left_out):
+        script.main([])
+    engine_page.main()

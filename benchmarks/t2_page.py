@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmarks.t2_estimators import HERE, RESULTS
@@ -94,15 +95,20 @@ def speeds(results: Any) -> str:
     return table(["estimator", "CPU seconds", "peak memory of the process (MB)"], rows)
 
 
+def fill(page: Path, blocks: Mapping[str, str]) -> None:
+    """Rewrite the blocks between the markers of a page, by name."""
+    text = page.read_text("utf-8")
+    for name, block in blocks.items():
+        whole = f"<!-- {name}:begin -->\n{block}\n<!-- {name}:end -->"
+        text = re.sub(rf"<!-- {name}:begin -->.*<!-- {name}:end -->", lambda _, new=whole: new, text, flags=re.DOTALL)
+    page.write_text(text, "utf-8")
+
+
 def main() -> None:
-    """Rewrite the blocks between the markers of the page."""
+    """Rewrite the blocks of the page."""
     results = json.loads(RESULTS.read_text())
-    text = PAGE.read_text()
-    for make in (prediction, scipy, noise_floor, stimulated, coverage, fluid, speeds):
-        block = f"<!-- {make.__name__}:begin -->\n{make(results)}\n<!-- {make.__name__}:end -->"
-        pattern = rf"<!-- {make.__name__}:begin -->.*<!-- {make.__name__}:end -->"
-        text = re.sub(pattern, lambda _, block=block: block, text, flags=re.DOTALL)
-    PAGE.write_text(text)
+    makers = (prediction, scipy, noise_floor, stimulated, coverage, fluid, speeds)
+    fill(PAGE, {make.__name__: make(results) for make in makers})
 
 
 if __name__ == "__main__":

@@ -1,0 +1,74 @@
+"""``python -m benchmarks.engine_page``: put the kept results of the engine's own benchmarks into docs/engine.md."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from benchmarks import ablation, left_out, limits, scaling
+from benchmarks.cases import HERE
+from benchmarks.t2_page import fill, table
+
+PAGE = HERE.parent / "docs" / "engine.md"
+LEFT_OUT_ROWS = ("the engine", "`sc` without motion", "linear interpolation of the other stacks")
+
+
+def accuracy(head: str, results: Any, names: list[str]) -> str:
+    """One row per run of :func:`benchmarks.fresh.run`, in the order of ``names``."""
+    rows = []
+    for name in (name for name in names if name in results):
+        r = results[name]
+        error = "-" if r["slice_error_mm"] is None else f"{r['slice_error_mm']:.2f}"
+        ssim = " / ".join(f"{value:.3f}" for value in r["ssim"])
+        rows.append([name, f"{r['wm']:.1f} / {r['gm']:.1f}", ssim, error, f"{r['cpu_s']:.0f}"])
+    return table([head, "T2 MAE WM / GM (ms)", "SSIM per TE", "slice error (mm)", "CPU (s)"], rows)
+
+
+def growth(results: Any) -> str:
+    """Processor seconds by pixels and by echo times, with their ratios."""
+    rows = []
+    for r in sorted(results, key=lambda r: (r["n_echoes"] != 3, r["n_echoes"], r["factor"])):
+        size = [f"{r['factor']}x", str(r["n_echoes"]), f"{r['n_pixels']:,}", f"{r['n_lattice_points']:,}"]
+        fewer = [o for o in results if o["factor"] == r["factor"] and o["n_echoes"] == r["n_echoes"] - 1]
+        added = f"{r['cpu_s'] / fewer[0]['cpu_s']:.2f}" if fewer else "-"
+        rows.append([*size, f"{r['cpu_s']:.1f}", f"{1e3 * r['cpu_s'] / r['n_pixels']:.2f}", added])
+    head = ["pixels per slice", "echo times", "pixels", "lattice points", "CPU (s)", "CPU (ms) per pixel"]
+    return table([*head, "times the time with one echo time fewer"], rows)
+
+
+def stages(results: Any) -> str:
+    """Processor seconds by stage of every run."""
+    names = list(results[0]["stages"])
+    rows = [
+        [f"{r['factor']}x, {r['n_echoes']} echo times", *(f"{r['stages'][name]:.1f}" for name in names)]
+        for r in results
+    ]
+    return table(["CPU (s)", *names], rows)
+
+
+def prediction(results: Any) -> str:
+    """PSNR and NCC of left-out slices."""
+    rows = [[name, f"{results[name]['psnr_db']:.2f}", f"{results[name]['ncc']:.3f}"] for name in LEFT_OUT_ROWS]
+    said = (
+        f"Mean over {results['slices']} left-out slices with at least {left_out.LEAST_PIXELS} pixels inside the mask;"
+        f" {results['pixels']:,} pixels, {results['pixels_outside_other_stacks']:,} more lie outside the other stacks"
+        " and count for none."
+    )
+    return f"{table(['prediction by', 'PSNR (dB)', 'NCC'], rows)}\n\n{said}"
+
+
+def main() -> None:
+    """Rewrite the blocks between the markers of the page."""
+    blocks: dict[str, str] = {}
+    levers = json.loads(ablation.RESULTS.read_text("utf-8"))
+    blocks["ablation"] = accuracy("changed", levers, [row.name for row in ablation.ROWS])
+    easier = {"as it is": levers[ablation.ROWS[0].name], **json.loads(limits.RESULTS.read_text("utf-8"))}
+    blocks["limits"] = accuracy("the case", easier, ["as it is", *(name for name, *_ in limits.ROWS)])
+    runs = json.loads(scaling.RESULTS.read_text("utf-8"))
+    blocks |= {"growth": growth(runs), "stages": stages(runs)}
+    blocks["left_out"] = prediction(json.loads(left_out.RESULTS.read_text("utf-8")))
+    fill(PAGE, blocks)
+
+
+if __name__ == "__main__":
+    main()
