@@ -61,12 +61,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cases", type=Path, default=CASES)
     parser.add_argument("--names", nargs="+", default=["ga24", "ga29"])
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
+    parser.add_argument("--stacks", type=int, nargs="+", choices=(1, 2, 3), default=(3, 2, 1), help="per echo time")
     args = parser.parse_args(argv)
     print("| case | stacks per TE | model | T2 MAE WM / GM (ms) | SSIM per TE |")
     print("|---|---|---|---|---|")
     results = []
     for name in args.names:
-        for planes in PLANES:
+        for planes in (chosen for chosen in PLANES if len(chosen) in args.stacks):
             for model in args.models:
                 result = score_model(args.cases / name, planes, ReconOptions(model=model))
                 results.append(result)
