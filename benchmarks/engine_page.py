@@ -24,6 +24,18 @@ def accuracy(head: str, results: Any, names: list[str]) -> str:
     return table([head, "T2 MAE WM / GM (ms)", "SSIM per TE", "slice error (mm)", "CPU (s)"], rows)
 
 
+def paired(rows: Any) -> str:
+    """Estimated beside true poses, a row per case."""
+    out = []
+    for one in (row for row in rows if row["poses"] == "estimated" and row["model"] == "decay" and row["stacks"] == 3):
+        same = ("case", "model", "stacks")
+        known = next(r for r in rows if r["poses"] == "true" and all(r[name] == one[name] for name in same))
+        errors = [f"{r['wm']:.1f} / {r['gm']:.1f}" for r in (one, known)]
+        out.append([str(one["case"]), one["motion"], *errors, f"{one['slice_error_mm']:.2f}"])
+    head = ["case", "motion", "T2 MAE WM / GM (ms), poses estimated", "with the true poses", "slice error (mm)"]
+    return table(head, out)
+
+
 def growth(results: Any) -> str:
     """Processor seconds by pixels and by echo times, with their ratios."""
     rows = []
@@ -64,6 +76,7 @@ def main() -> None:
     blocks["ablation"] = accuracy("changed", levers, [row.name for row in ablation.ROWS])
     easier = {"as it is": levers[ablation.ROWS[0].name], **json.loads(limits.RESULTS.read_text("utf-8"))}
     blocks["limits"] = accuracy("the case", easier, ["as it is", *(name for name, *_ in limits.ROWS)])
+    blocks["fresh"] = paired(json.loads((HERE / "results" / "fresh.json").read_text("utf-8")))
     runs = json.loads(scaling.RESULTS.read_text("utf-8"))
     blocks |= {"growth": growth(runs), "stages": stages(runs)}
     blocks["left_out"] = prediction(json.loads(left_out.RESULTS.read_text("utf-8")))
