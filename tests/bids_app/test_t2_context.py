@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bids_app.config_file import read_toml, write_toml
 from bids_app.dataset import write_dataset
-from bids_app.options import Options, read_toml, write_toml
+from bids_app.options import Options
 from bids_app.outputs_regions import SinkRegions
 from bids_app.parser import parse_args
 from bids_app.query import query_sessions
