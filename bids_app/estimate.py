@@ -11,11 +11,11 @@ from bids_app.session import SessionInputs
 from fetalt2prep.io.sidecar import InputError
 from fetalt2prep.io.volume import read_volume
 
-# Reconstructions of 157, 279 and 832 thousand points at 0.8 mm took 41, 65 and 234 CPU seconds and 1.0, 1.5 and 3.0 GB.
+# Whole runs of nine stacks with 279 and 832 thousand points at 0.8 mm took 59 and 135 CPU seconds, 0.9 and 1.7 GB.
 POINTS_PER_MASK = 1.4
 """Lattice points of a reconstruction over voxels of that size in the brain masks: the lattice has a margin."""
-CPU_S_PER_POINT, MEM_GB_PER_POINT = 0.28e-3, 2.9e-6
-BASE_CPU_S, BASE_MEM_GB = 15.0, 0.6
+CPU_S_PER_POINT, MEM_GB_PER_POINT = 0.14e-3, 1.5e-6
+BASE_CPU_S, BASE_MEM_GB = 8.0, 0.6
 STACK_CPU_S = 1.5
 """Check, mask and denoising of a stack."""
 USUAL_BRAIN_ML = 250.0

@@ -86,15 +86,17 @@ def test_the_broken_participant_makes_the_exit_code_1_and_no_results(demo: tuple
 def test_all_files_of_the_sound_participant_are_there(demo: tuple[Demo, int]) -> None:
     data, _ = demo
     images = ["rec-inr_T2map", "rec-inr_S0map", "rec-inr_desc-uncertainty_T2map", "rec-inr_desc-rmse_T2w"]
-    images += ["rec-inr_desc-brain_mask", "rec-inr_desc-reason_dseg"]
+    images += ["rec-inr_desc-brain_mask", "rec-inr_desc-reason_dseg", "rec-inr_label-CSF_probseg"]
     images += [f"rec-inr_echo-{n}_desc-recon_T2w" for n in (1, 2, 3)]
     for plane in ("ax", "cor", "sag"):
         for n in (1, 2, 3):
             stack = f"acq-{plane}_run-1_echo-{n}"
             images += [f"{stack}_desc-preproc_T2w", f"{stack}_desc-brain_mask"]
     expected = {stem(f"{name}.{end}") for name in images for end in ("nii.gz", "json")}
-    expected |= {stem(f"rec-inr_desc-{d}_stats.{end}") for d in ("stacks", "slices") for end in ("tsv", "json")}
-    expected |= {stem(f"rec-inr_desc-{d}_stats.json") for d in ("recon", "t2")}
+    expected |= {
+        stem(f"rec-inr_desc-{d}_stats.{end}") for d in ("stacks", "slices", "regions") for end in ("tsv", "json")
+    }
+    expected |= {stem(f"rec-inr_desc-{d}_stats.json") for d in ("recon", "t2", "budget")}
     assert {path.name for path in data.anat.iterdir()} == expected
     (run_log,) = (data.out / f"sub-{GOOD}" / "log").iterdir()
     assert sorted(path.name for path in run_log.iterdir()) == ["fetalt2prep.toml", "inputs.tsv", "stages.tsv"]
