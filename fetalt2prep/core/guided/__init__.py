@@ -1,0 +1,1 @@
+"""Quantitative super-resolution with weighted images as guides."""

@@ -1,0 +1,223 @@
+"""Coarse quantitative maps and fine weighted images of one subject in, fine maps out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fetalt2prep.core.fit import Fit
+from fetalt2prep.core.guided.options import GuidedOptions
+from fetalt2prep.core.guided.subject import State, SubjectFit, fit_subject
+from fetalt2prep.core.guided.terms import EdgePrior, GuideTerm, MapAnchor, SignalAnchor, Term, edge_weights
+from fetalt2prep.core.guided.trust import Trust, trust_guide
+from fetalt2prep.core.guided.unknowns import Coordinates, Maps
+from fetalt2prep.core.signal import SignalModel, SpinEcho
+from fetalt2prep.core.truncation import KSpaceTruncation
+
+T2_RANGE_S, T1_RANGE_S = (0.005, 5.0), (0.05, 8.0)
+LEAST_PD = 0.02  # of the median inside the mask
+KNOWN_GAIN = 0.05  # a gain that is said to be one may be off by this share in the comparison
+BELIEVED = 0.5  # median belief inside the mask below which a guide is not used at all
+TIGHT, LOOSE = (
+    0.05,
+    0.15,
+)  # spread of log(guide / expected): up to the first its values are data, up to the second its edges
+LEAST_NOISE = 0.005  # of the guide's median: no sequence's equation holds better than that
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guide:
+    """A fine weighted image on the grid of the result."""
+
+    name: str
+    image: Tensor  # (*grid)
+    model: SignalModel
+    noise: float  # standard deviation, in the image's scale
+    same_scale: bool = False
+    """The scanner's scale of the coarse data: nothing between them was rescaled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoarseMaps:
+    """Quantitative maps of a coarse scan, (*coarse) each, and how uncertain they are."""
+
+    pd: Tensor
+    t2_s: Tensor
+    t1_s: Tensor | None = None
+    sigma: float = 0.02
+    """Relative standard error of each map's values."""
+    te_s: tuple[float, ...] = ()
+    """Echo times from which T2 was fitted; the anchor is then the signal at these times, see :func:`_anchor`."""
+
+
+@dataclass(frozen=True)
+class Refined:
+    """Maps on the fine grid (zero outside the mask), where the guides were not believed, and an account."""
+
+    pd: Tensor
+    t2_s: Tensor
+    t1_s: Tensor | None
+    mismatch: Tensor  # (*grid) 0 to 1, of the guide that fits worst
+    info: dict[str, Any]
+
+
+def refine(
+    coarse: CoarseMaps,
+    guides: Sequence[Guide],
+    see: KSpaceTruncation,
+    mask: Tensor,
+    options: GuidedOptions,
+    on_step: Callable[[int, float], None] | None = None,
+) -> Refined:
+    """Maximum a posteriori maps of one subject on the fine grid.
+
+    Parameters
+    ----------
+    coarse
+        Maps of the coarse scan, on ``see.coarse``.
+    guides
+        Fine images on ``see.shape``; none: the maps are refined by themselves.
+    see
+        How the coarse scan sees the fine grid.
+    mask
+        Where maps are wanted, (*grid) bool.
+    options
+        Use of the guides, weight of the edges, steps.
+    on_step
+        ``on_step(step, loss)`` now and then, for progress.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit, an empty mask, or a guide without anything to compare.
+    """
+    _check(coarse, guides, see, mask)
+    guides = [g if coarse.t1_s is not None else _without_t1(g) for g in guides]
+    inside = mask.to(coarse.pd.dtype)
+    anchor = _anchor(coarse, see, inside)
+    strength = (options.edges, options.edges, options.edges if coarse.t1_s is not None else 0.0)
+
+    def improve(first: Maps, terms: Sequence[Term], te_s: float) -> tuple[Maps, Fit[State]]:
+        coordinates = Coordinates(te_s=te_s, with_r1=coarse.t1_s is not None)
+        return fit_subject(
+            SubjectFit(first=first, coordinates=coordinates, mask=mask, terms=terms, n_steps=options.n_steps), on_step
+        )
+
+    even = EdgePrior(weight=edge_weights([], [], inside), strength=strength)
+    maps, fitted = improve(_interpolated(coarse, see, mask), [anchor, even], 0.0)
+    # by themselves the maps already look like the coarse scan: what a guide should look like there is known
+    trusts = {g.name: trust_guide(g.image, g.model, maps, see, mask, g.noise) for g in guides}
+    uses = {g.name: use_of(g, trusts[g.name], coarse, mask, options) for g in guides}
+    used = [g for g in guides if uses[g.name] != "none"]
+    if used:
+        signals = [g for g in used if uses[g.name] == "signal"]
+        weights = edge_weights([g.image for g in used], [trusts[g.name].belief for g in used], inside)
+        terms = [anchor, *(_guide_term(g, trusts[g.name], mask) for g in signals)]
+        echoes = [g.model.te_s for g in signals if isinstance(g.model, SpinEcho)]
+        te_s = echoes[0] if echoes and coarse.t1_s is None else 0.0
+        maps, fitted = improve(maps, [*terms, EdgePrior(weight=weights, strength=strength)], te_s)
+    worst = torch.stack([t.mismatch for t in trusts.values()]).amax(0) if trusts else torch.zeros_like(inside)
+    return Refined(
+        pd=inside * maps.pd,
+        t2_s=inside / maps.r2,
+        t1_s=None if coarse.t1_s is None else inside / maps.r1.clamp(min=1e-6),
+        mismatch=inside * worst,
+        info={
+            "guides": [
+                {
+                    "name": g.name,
+                    "use": uses[g.name],
+                    "gain": trusts[g.name].gain,
+                    "gain_spread": trusts[g.name].spread,
+                    "believed_fraction": float((trusts[g.name].belief[mask] > 0.5).float().mean()),
+                }
+                for g in guides
+            ],
+            "anchor": "signal" if coarse.te_s else "maps",
+            "losses": list(fitted.losses),
+            "stop": fitted.stop.name,
+            "advice": fitted.stop.value,
+            "n_steps": fitted.n_steps,
+        },
+    )
+
+
+def _without_t1(guide: Guide) -> Guide:
+    """The guide for maps without T1: what a spin echo's TR takes away is in the density, as in the coarse scan's."""
+    if not isinstance(guide.model, SpinEcho):
+        raise ValueError(
+            f"guide {guide.name} is {type(guide.model).__name__}, whose contrast is T1: give a coarse T1 map with it."
+        )
+    return replace(guide, model=SpinEcho(te_s=guide.model.te_s))
+
+
+def _guide_term(guide: Guide, trust: Trust, mask: Tensor) -> GuideTerm:
+    """The guide as data, its gain taken off."""
+    noise = max(guide.noise, LEAST_NOISE * float(guide.image[mask].median()))
+    return GuideTerm(image=guide.image / trust.gain, model=guide.model, sigma=noise / trust.gain, weight=trust.belief)
+
+
+def use_of(guide: Guide, trust: Trust, coarse: CoarseMaps, mask: Tensor, options: GuidedOptions) -> str:
+    """``signal``, ``edges`` or ``none`` for a guide.
+
+    One guide gives one number per voxel and cannot tell density from T2 by itself, so a wrong gain turns into a wrong
+    T2 everywhere. The signal is used where one gain explains the guide on the coarse grid and that gain is known: the
+    coarse maps predict it at the guide's own echo time without extrapolation (T1 is mapped too, or the echo time lies
+    between those of the coarse scan), or the scale is said to be that of the coarse data and the comparison agrees. A
+    guide that is not explained by any gain shows something else, or is out of place, and is not used.
+    """
+    if float(trust.belief[mask].median()) < BELIEVED or trust.spread > LOOSE:
+        return "none"
+    if options.use != "auto":
+        return options.use
+    te_s = getattr(guide.model, "te_s", 0.0)
+    between = len(coarse.te_s) > 1 and min(coarse.te_s) <= te_s <= max(coarse.te_s)
+    known = coarse.t1_s is not None or between or (guide.same_scale and abs(trust.gain - 1.0) < KNOWN_GAIN)
+    return "signal" if known and trust.spread < TIGHT else "edges"
+
+
+def _anchor(coarse: CoarseMaps, see: KSpaceTruncation, inside: Tensor) -> Term:
+    """Coarse data against the coarse view of the result.
+
+    With echo times, the images that the maps stand for are made again: the coarse scan averages signals, not T2, and
+    beside fluid the difference is large. Without, the maps themselves.
+    """
+    if coarse.te_s:
+        models = [SpinEcho(te_s=te_s) for te_s in coarse.te_s]
+        r2 = 1.0 / coarse.t2_s.clamp(*T2_RANGE_S)
+        images = torch.stack([model(coarse.pd, torch.zeros_like(r2), r2) for model in models])
+        sigma = coarse.sigma * float(images[images > 0].median())
+        return SignalAnchor(images=images, models=models, see=see, sigma=sigma, mask=inside)
+    maps = torch.stack([coarse.pd, coarse.t2_s, *([] if coarse.t1_s is None else [coarse.t1_s])])
+    level = maps.abs().mean(tuple(range(1, maps.ndim)), keepdim=True)
+    return MapAnchor(maps=maps, see=see, sigma=coarse.sigma * (maps.abs() + 0.5 * level), mask=inside)
+
+
+def _interpolated(coarse: CoarseMaps, see: KSpaceTruncation, mask: Tensor) -> Maps:
+    """Coarse maps on the fine grid, within what maps can be: where the fit starts."""
+    pd = see.zero_fill(coarse.pd)
+    pd = pd.clamp(min=LEAST_PD * float(pd[mask].median()))
+    r2 = 1.0 / see.zero_fill(coarse.t2_s).clamp(*T2_RANGE_S)
+    r1 = torch.zeros_like(r2) if coarse.t1_s is None else 1.0 / see.zero_fill(coarse.t1_s).clamp(*T1_RANGE_S)
+    return Maps(pd, r1, r2)
+
+
+def _check(coarse: CoarseMaps, guides: Sequence[Guide], see: KSpaceTruncation, mask: Tensor) -> None:
+    maps = {"pd": coarse.pd, "t2_s": coarse.t2_s} | ({} if coarse.t1_s is None else {"t1_s": coarse.t1_s})
+    for name, values in maps.items():
+        if tuple(values.shape) != see.coarse:
+            raise ValueError(f"coarse map {name} has shape {tuple(values.shape)}; the coarse grid is {see.coarse}.")
+        if not bool(torch.isfinite(values).all()):
+            raise ValueError(f"coarse map {name} holds NaN or infinity; set voxels without an answer to zero.")
+    fine = {"mask": mask} | {f"guide {g.name}": g.image for g in guides}
+    for name, values in fine.items():
+        if tuple(values.shape) != see.shape:
+            raise ValueError(f"{name} has shape {tuple(values.shape)}; the fine grid is {see.shape}.")
+        if not bool(torch.isfinite(values.float()).all()):
+            raise ValueError(f"{name} holds NaN or infinity.")
+    if not bool(mask.any()):
+        raise ValueError("the mask is empty: there is nothing to refine.")
