@@ -17,16 +17,13 @@ import numpy as np
 import torch
 
 from benchmarks.cases import HERE
-from benchmarks.models import PLANES, read_stacks
+from benchmarks.models import PLANES, read_stacks, score_recon
 from fetalt2prep.core.geometry import Rigid, best_rigid
 from fetalt2prep.core.recon.joint import reconstruct
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.stack import Stack
-from fetalt2prep.core.t2.weighted_loglinear import fit_weighted_loglinear
-from fetalt2prep.io.volume import save_volume
 from fetalt2prep.sim import CaseOptions, simulate_case, write_case
-from fetalt2prep.sim.score import score_files
 from fetalt2prep.sim.score.truth_files import find_truth, read_transforms, stack_name, truth_slice_table
 
 MOTIONS = ("mild", "moderate", "severe")
@@ -90,12 +87,7 @@ def run(case: Path, planes: Sequence[str], options: ReconOptions, known: bool) -
     began = time.process_time()
     recon = reconstruct(stacks, options, poses=true_poses(stacks, truth) if known else None)
     seconds = time.process_time() - began
-    fit = fit_weighted_loglinear(
-        torch.from_numpy(recon.echoes), torch.from_numpy(recon.te_s), stderr=torch.from_numpy(recon.echo_stderr)
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        files = [save_volume(e, recon.affine, Path(folder) / f"echo-{i}.nii.gz") for i, e in enumerate(recon.echoes)]
-        scores = score_files(truth, files, save_volume(fit.t2_s.numpy(), recon.affine, Path(folder) / "t2.nii.gz"))
+    scores = score_recon(recon, truth)
     return {
         "model": options.model,
         "stacks": len(planes),

@@ -14,6 +14,7 @@ import torch
 from benchmarks.cases import CASES, HERE
 from fetalt2prep.core.recon.joint import reconstruct
 from fetalt2prep.core.recon.options import MODELS, ReconOptions
+from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.stack import Stack
 from fetalt2prep.core.t2.weighted_loglinear import fit_weighted_loglinear
 from fetalt2prep.io.sidecar import echo_time_s, read_sidecar, slice_times_s
@@ -39,19 +40,19 @@ def read_stacks(case: Path, planes: Sequence[str]) -> list[Stack]:
     return stacks
 
 
-def score_model(case: Path, planes: Sequence[str], options: ReconOptions) -> dict[str, object]:
-    """Reconstruct with one model and score it."""
-    recon = reconstruct(read_stacks(case, planes), options)
+def score_recon(recon: Recon, truth: Path) -> dict[str, object]:
+    """Fit T2 to reconstructed echoes and score both against a truth."""
     fit = fit_weighted_loglinear(
         torch.from_numpy(recon.echoes), torch.from_numpy(recon.te_s), stderr=torch.from_numpy(recon.echo_stderr)
     )
     with tempfile.TemporaryDirectory() as folder:
-        files = [
-            save_volume(echo, recon.affine, Path(folder) / f"echo-{number}.nii.gz")
-            for number, echo in enumerate(recon.echoes)
-        ]
-        t2 = save_volume(fit.t2_s.numpy(), recon.affine, Path(folder) / "t2.nii.gz")
-        scores = score_files(case.with_name(f"{case.name}_truth"), files, t2)
+        files = [save_volume(e, recon.affine, Path(folder) / f"echo-{i}.nii.gz") for i, e in enumerate(recon.echoes)]
+        return score_files(truth, files, save_volume(fit.t2_s.numpy(), recon.affine, Path(folder) / "t2.nii.gz"))
+
+
+def score_model(case: Path, planes: Sequence[str], options: ReconOptions) -> dict[str, object]:
+    """Reconstruct with one model and score it."""
+    scores = score_recon(reconstruct(read_stacks(case, planes), options), case.with_name(f"{case.name}_truth"))
     return {"case": case.name, "planes": list(planes), "options": asdict(options), "scores": scores}
 
 

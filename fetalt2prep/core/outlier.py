@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-MAD_TO_SIGMA = 1.4826
+from fetalt2prep.core.spread import MAD_TO_SIGMA
 
 
 def robust_sigma(residual: Tensor, least: float = 1e-6) -> float:

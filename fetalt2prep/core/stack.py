@@ -24,6 +24,7 @@ class Stack:
     thickness_mm: float
     slice_times_s: NDArray[np.float64] | None = None  # (slice,)
     noise_sigma: float | None = None  # of the pixels as acquired, before any denoising, scanner units; None: unknown
+    noise_floor: float | None = None  # noise that still lifts dark pixels, scanner units; None: noise_sigma
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3:

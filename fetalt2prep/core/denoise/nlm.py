@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-MARGIN_PIXELS = 12
-"""Half a patch plus the search distance, and some: the border of the box does not reach the mask."""
+from fetalt2prep.core.denoise.slicewise import Plane, in_each_slice
 
 
 def denoise_nlm(
@@ -43,22 +42,18 @@ def denoise_nlm(
     Notes
     -----
     Buades et al. 2005, doi:10.1109/CVPR.2005.38; scikit-image's implementation, with the noise's own part of
-    the patch distance taken off. Slices are denoised one by one because neighbours were acquired at other
-    times and poses. The mean of magnitude (Rician) noise at low signal is above the true signal; averaging
-    keeps that bias, it does not remove it: below a signal-to-noise ratio of about three the result is too
-    bright.
+    the patch distance taken off. The mean of magnitude (Rician) noise at low signal is above the true signal;
+    averaging keeps that bias, it does not remove it (:func:`.nlm_rician.denoise_nlm_rician` does): below a
+    signal-to-noise ratio of about three the result is too bright.
     """
     from skimage.restoration import denoise_nl_means
 
-    denoised = pixels.copy()
     if sigma <= 0:
-        return denoised
-    for index in range(pixels.shape[2]):  # scikit-image works on one image at a time
-        box = _box(None if mask is None else mask[:, :, index], pixels.shape[:2])
-        if box is None:
-            continue
-        denoised[(*box, index)] = denoise_nl_means(
-            pixels[(*box, index)].astype(np.float64),
+        return pixels.copy()
+
+    def denoise(plane: Plane) -> Plane:
+        return denoise_nl_means(
+            plane,
             patch_size=patch_pixels,
             patch_distance=search_pixels,
             h=strength * sigma,
@@ -66,16 +61,5 @@ def denoise_nlm(
             fast_mode=True,
             preserve_range=True,
         )
-    return denoised
 
-
-def _box(mask: NDArray[np.bool_] | None, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
-    """Bounding box of a slice's mask with the margin; None when the mask is empty."""
-    if mask is None:
-        return slice(0, shape[0]), slice(0, shape[1])
-    if not mask.any():
-        return None
-    rows, columns = (np.flatnonzero(mask.any(axis=other)) for other in (1, 0))
-    return tuple(  # type: ignore[return-value]
-        slice(max(0, int(found[0]) - MARGIN_PIXELS), int(found[-1]) + 1 + MARGIN_PIXELS) for found in (rows, columns)
-    )
+    return in_each_slice(pixels, mask, denoise)

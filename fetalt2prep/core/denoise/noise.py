@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from fetalt2prep.core.spread import MAD_TO_SIGMA
+
 LAPLACIAN_DIFFERENCE = np.array([[1.0, -2.0, 1.0], [-2.0, 4.0, -2.0], [1.0, -2.0, 1.0]])
 """Blind to constants, ramps and straight edges along the axes; its squares sum to 36."""
-MAD_TO_SIGMA = 1.4826
 FOREGROUND_LEVEL = 0.1
 
 

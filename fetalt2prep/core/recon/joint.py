@@ -230,7 +230,7 @@ def _scene(slices: Slices, grid: Grid, poses: Rigid, trust: Trust) -> Scene:
         gain=trust.gain[slices.slice_idx],
         weight=trust.weight,
         sigma=trust.sigma,
-        floor=slices.noise_sigma,
+        floor=slices.noise_floor,
         typical=None if trust.typical is None else trust.typical.at(lattice.points_mm()),
     )
 

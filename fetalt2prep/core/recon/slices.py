@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from fetalt2prep.core.recon.smooth_field import SmoothField
 from fetalt2prep.core.slice_op import PROFILES, Profile, SliceOperator, in_plane_sigma_mm
 from fetalt2prep.core.stack import Stack
 
+LEAST_FLOOR = 1e-6  # session scale: the square root in the magnitude has no slope at exactly 0
 UNIT_SHARE = 0.373  # of the edge of a cube as large as a pixel
 
 
@@ -40,6 +41,7 @@ class Slices:
     te_s: Tensor  # (echo,) ascending
     scale: float  # scanner units per unit of ``values``, one for the whole session
     noise_sigma: float  # of the pixels as acquired, session scale
+    noise_floor: float  # the same as far as it still lifts dark pixels
     names: tuple[str, ...]  # (stack,)
     profile_name: str = "box"  # one of PROFILES
 
@@ -118,6 +120,11 @@ def acquired_noise(stacks: Sequence[Stack]) -> float:
     return float(np.median(known)) if known else 0.0
 
 
+def noise_floor(stacks: Sequence[Stack]) -> float:
+    """Noise that still lifts dark pixels, scanner units: :func:`acquired_noise` unless a denoiser took its floor off."""
+    return acquired_noise([s if s.noise_floor is None else replace(s, noise_sigma=s.noise_floor) for s in stacks])
+
+
 def flatten(stacks: Sequence[Stack], device: str = "cpu", profile: str = "box") -> Slices:
     """Flatten stacks to :class:`Slices`; echo indices follow ascending echo time."""
     te_s = sorted({round(stack.te_s, 6) for stack in stacks})
@@ -154,6 +161,7 @@ def flatten(stacks: Sequence[Stack], device: str = "cpu", profile: str = "box") 
         te_s=torch.tensor(te_s, dtype=torch.float32, device=device),
         scale=scale,
         noise_sigma=acquired_noise(stacks) / scale,
+        noise_floor=max(noise_floor(stacks) / scale, LEAST_FLOOR),
         names=tuple(stack.name for stack in stacks),
         profile_name=profile,
     )

@@ -1,0 +1,133 @@
+"""Denoisers ranked by the T2 error of the whole way, not by how the stacks look: library, no app.
+
+Cases: the two of the developers, and three of :mod:`benchmarks.fresh` with numbers of their own, one of them with twice
+the noise; three stacks and one stack per echo time. Each stack is denoised with its own noise estimate in its own mask, as the
+app does it. The truth is read by the scorer alone. Rows that are in the results already are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.cases import CASES, HERE
+from benchmarks.fresh import options_of
+from benchmarks.models import PLANES, read_stacks, score_recon
+from fetalt2prep.core.denoise.noise import estimate_noise_sigma
+from fetalt2prep.core.denoise.options import DENOISERS, WITHOUT_FLOOR
+from fetalt2prep.core.denoise.registry import REGISTRY
+from fetalt2prep.core.recon.joint import reconstruct
+from fetalt2prep.core.recon.options import ReconOptions
+from fetalt2prep.core.stack import Stack
+from fetalt2prep.sim import CaseOptions, simulate_case, write_case
+from fetalt2prep.sim.score.truth_files import find_truth
+
+FRESH = {
+    "fresh20": options_of(20),
+    "fresh21-snr12": replace(options_of(21), snr=12.0),
+    "fresh22": options_of(22),
+}
+"""Simulated here; the seed is 100 and the number."""
+RESULTS = HERE / "results" / "denoisers.json"
+KEY = ("case", "stacks", "denoise")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A session and its truth."""
+
+    folder: Path
+    truth: Path
+
+
+def find_case(name: str, folder: Path) -> Case:
+    """A case of the developers, or a fresh one, written into the folder unless it is there."""
+    if name not in FRESH:
+        return Case(CASES / name, CASES / f"{name}_truth")
+    return simulated(name, FRESH[name], folder)
+
+
+def simulated(name: str, options: CaseOptions, folder: Path) -> Case:
+    """The case of a name that begins with ``fresh`` and a number."""
+    case = folder / name
+    if not case.exists():
+        write_case(simulate_case(options, seed=100 + int(name.removeprefix("fresh")[:2])), case)
+    return Case(case, find_truth(case / "derivatives" / "truth"))
+
+
+def denoised(stack: Stack, name: str) -> Stack:
+    """The stack as it enters the reconstruction."""
+    sigma = estimate_noise_sigma(stack.pixels, stack.mask)
+    pixels = REGISTRY[name](stack.pixels, sigma, stack.mask)
+    return replace(stack, pixels=pixels, noise_sigma=sigma, noise_floor=0.0 if name in WITHOUT_FLOOR else sigma)
+
+
+def run(case: Case, planes: Sequence[str], name: str) -> dict[str, object]:
+    """Denoise, reconstruct, fit, score."""
+    began = time.process_time()
+    stacks = [denoised(stack, name) for stack in read_stacks(case.folder, planes)]
+    seconds = time.process_time() - began
+    scores = score_recon(reconstruct(stacks, ReconOptions()), case.truth)
+    return {
+        "case": case.folder.name,
+        "stacks": len(planes),
+        "denoise": name,
+        "wm": scores["WM"]["mae"],  # type: ignore[index]
+        "gm": scores["GM"]["mae"],  # type: ignore[index]
+        "ssim": scores["ssim"],
+        "denoise_cpu_s": round(seconds, 1),
+    }
+
+
+def table(rows: Sequence[dict[str, object]], column: str) -> Iterator[str]:
+    """One line per value of a column: mean over the cases that every value has."""
+    names = list(dict.fromkeys(row[column] for row in rows))
+    kept = [[key for key in ("case", "stacks")]]
+    yield f"| {column} | stacks per TE | cases | T2 MAE WM / GM (ms) | SSIM | CPU of the step (s) |"
+    yield "|---|---|---|---|---|---|"
+    for stacks in sorted({int(row["stacks"]) for row in rows}, reverse=True):  # type: ignore[call-overload]
+        seen = [{row["case"] for row in rows if row[column] == name and row["stacks"] == stacks} for name in names]
+        common = set.intersection(*seen)
+        for name in names:
+            mine = [r for r in rows if r[column] == name and r["stacks"] == stacks and r["case"] in common]
+            if mine:
+                wm, gm, ssim, cpu = (
+                    float(np.mean([np.mean(r[key]) for r in mine]))  # type: ignore[arg-type]
+                    for key in ("wm", "gm", "ssim", f"{column}_cpu_s")
+                )
+                yield f"| `{name}` | {stacks} | {len(mine)} | {wm:.1f} / {gm:.1f} | {ssim:.4f} | {cpu:.1f} |"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run what is missing, keep the numbers after each row, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--names", nargs="+", default=["ga24", "ga29", *FRESH])
+    parser.add_argument("--denoise", nargs="+", choices=list(DENOISERS), default=list(DENOISERS))
+    parser.add_argument("--stacks", type=int, nargs="+", default=[3, 1], choices=(1, 2, 3))
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--folder", type=Path, help="where the sessions are kept; a temporary folder otherwise")
+    args = parser.parse_args(argv)
+    rows = json.loads(args.out.read_text("utf-8")) if args.out.exists() else []
+    with tempfile.TemporaryDirectory() as scratch:
+        for n_stacks in args.stacks:
+            planes = next(p for p in PLANES if len(p) == n_stacks)
+            for case_name in args.names:
+                case = find_case(case_name, args.folder or Path(scratch))
+                for name in args.denoise:
+                    if (case_name, n_stacks, name) in {tuple(row[key] for key in KEY) for row in rows}:
+                        continue
+                    rows.append(run(case, planes, name))
+                    print(json.dumps(rows[-1]), flush=True)
+                    args.out.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    print("\n".join(table(rows, "denoise")))
+
+
+if __name__ == "__main__":
+    main()

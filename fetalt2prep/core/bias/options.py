@@ -1,0 +1,8 @@
+"""Names of the bias corrections, and what a sentence calls each of them. Nothing else: parsers and graphs read it too."""
+
+from __future__ import annotations
+
+BIASES = {
+    "none": "none",
+    "n4": "N4 on the geometric mean over echo times, one field for each position of stacks",
+}

@@ -1,0 +1,13 @@
+"""Names of the denoisers, and what a sentence calls each of them. Nothing else: parsers and graphs read it too."""
+
+from __future__ import annotations
+
+DENOISERS = {
+    "none": "none",
+    "nlm": "non-local means in each slice",
+    "nlm-rician": "non-local means in each slice, with the bias of magnitude noise taken off",
+    "tv": "total variation in each slice",
+    "wavelet": "shrinkage of shift-invariant Haar wavelets in each slice",
+}
+WITHOUT_FLOOR = ("nlm-rician",)
+"""Those after which a dark pixel is no longer lifted by the magnitude of the noise."""
