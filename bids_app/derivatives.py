@@ -10,6 +10,8 @@ from typing import Any
 from bids_app.options import Options
 from bids_app.session import SessionInputs, StackInput
 from fetalt2prep import __version__
+from fetalt2prep.core.bias.options import BIASES
+from fetalt2prep.core.denoise.options import DENOISERS
 from fetalt2prep.core.t2.options import MODEL_NAMES
 
 REASONS = {
@@ -73,7 +75,8 @@ def stack_derivatives(
             "EchoTime": stack.te_s,
             "SliceThickness": stack.thickness_mm,
             **field_strength([stack]),
-            "Denoising": {"nlm": "non-local means in each slice", "none": "none"}[options.denoise],
+            "Denoising": DENOISERS[options.denoise],
+            "BiasCorrection": BIASES["none" if options.steps == "masks" else options.bias],
         }
         brain = {
             "Description": "Brain mask of the stack",

@@ -6,10 +6,11 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fetalt2prep.core.bias.options import BIASES
+from fetalt2prep.core.denoise.options import DENOISERS
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.t2.options import T2Options
 
-DENOISERS = ("nlm", "none")
 LEVELS = ("participant", "group")
 OUTPUT_LEVELS = ("minimal", "full")
 STEPS = ("masks", "recon", "all")
@@ -98,7 +99,9 @@ class Options:
     sloppy: bool = False
     """A coarse grid and no denoising: for trying things out."""
     denoise: str = "nlm"
-    """``nlm`` or ``none``."""
+    """One of ``DENOISERS``."""
+    bias: str = "none"
+    """``n4``: the stacks are divided by fields of the coils; ``none``."""
     recon: ReconOptions = field(default_factory=ReconOptions)
     """The joint reconstruction."""
     t2: T2Options = field(default_factory=T2Options)
@@ -119,6 +122,7 @@ class Options:
         for name, value, known in (
             ("analysis_level", self.analysis_level, LEVELS),
             ("denoise", self.denoise, DENOISERS),
+            ("bias", self.bias, BIASES),
             ("level", self.level, OUTPUT_LEVELS),
             ("steps", self.steps, STEPS),
             *(("ignore", item, IGNORABLE) for item in self.ignore),
@@ -129,8 +133,12 @@ class Options:
 
 
 def made_sloppy(options: Options) -> Options:
-    """The options with a grid of at least 2 mm and without denoising."""
+    """The options with a grid of at least 2 mm, without denoising and bias correction."""
     coarse = max(options.recon.resolution_mm, SLOPPY_RESOLUTION_MM)
     return dataclasses.replace(
-        options, denoise="none", sample_mm=(), recon=dataclasses.replace(options.recon, resolution_mm=coarse)
+        options,
+        denoise="none",
+        bias="none",
+        sample_mm=(),
+        recon=dataclasses.replace(options.recon, resolution_mm=coarse),
     )

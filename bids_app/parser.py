@@ -17,6 +17,8 @@ from bids_app.config_file import build_options, places, read_values
 from bids_app.limits import default_nprocs, megabytes
 from bids_app.options import OptionError, Options, made_sloppy
 from fetalt2prep import __version__
+from fetalt2prep.core.bias.options import BIASES
+from fetalt2prep.core.denoise.options import DENOISERS
 from fetalt2prep.core.recon.options import FIELDS, MODELS, MOTIONS, PROFILES, ReconOptions
 from fetalt2prep.core.t2.options import MODELS as T2_MODELS
 from fetalt2prep.core.t2.options import T2Options
@@ -70,7 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fetalt2prep {__version__}")
     _add_inputs(parser.add_argument_group("inputs"))
     _add_extent(parser.add_argument_group("what is computed and stored"))
-    _add_steps(parser.add_argument_group("denoising and reconstruction"))
+    _add_steps(parser.add_argument_group("denoising, bias and reconstruction"))
     _add_t2(parser.add_argument_group("T2 fit"))
     _add_resources(parser.add_argument_group("resources"))
     _add_running(parser.add_argument_group("running"))
@@ -131,15 +133,22 @@ def _add_extent(group: argparse._ArgumentGroup) -> None:
         help="stop after the reconstruction, without T2",
     )  # fmt: skip
     group.add_argument(
-        "--sloppy", action="store_true", help="coarse grid, no denoising: to try things out, never for results"
+        "--sloppy",
+        action="store_true",
+        help="coarse grid, no denoising, no bias correction: to try things out, never for results",
     )
 
 
 def _add_steps(group: argparse._ArgumentGroup) -> None:
     recon = ReconOptions()
     group.add_argument(
-        "--denoise", choices=choices.DENOISERS, default="nlm", help="non-local means in each slice, or none"
-    )
+        "--denoise", choices=list(DENOISERS), default="nlm",
+        help="; ".join(f"{name}: {what}" for name, what in DENOISERS.items() if name != "none"),
+    )  # fmt: skip
+    group.add_argument(
+        "--bias", choices=list(BIASES), default="none",
+        help="divide the stacks by smooth fields of the receive coils, the same at every echo time (n4), or not",
+    )  # fmt: skip
     group.add_argument(
         "--recon-model", dest="recon.model", choices=MODELS, default=recon.model,
         help="sc: each echo by itself; mc: one shared field; mcreg: mc with the decay penalty; "

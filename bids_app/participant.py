@@ -15,6 +15,7 @@ from bids_app.estimate import estimate
 from bids_app.limits import default_mem_mb
 from bids_app.options import Options, RunOptions
 from bids_app.outputs import SinkGiven, SinkRecon, SinkSampled, SinkStacks, SinkT2
+from bids_app.outputs_bias import SinkBias
 from bids_app.outputs_regions import SinkRegions
 from bids_app.session import SessionInputs
 from bids_app.stored import fits_t2
@@ -88,6 +89,7 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
     workflow = pe.Workflow(name=session_wf_name(session))
     fetal_t2_wf = init_fetal_t2_wf(
         denoise=options.denoise,
+        bias=options.bias,
         recon=options.recon,
         reconstruct=reconstruct,
         fit_t2=fit_t2,
@@ -116,6 +118,8 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
     if reconstruct:
         ports = ["stack_table", "echo_files", "te_s", "brain_mask", "slice_table", "field_file", "recon_info"]
         sinks.append(("sink_recon", SinkRecon, ports))
+    if reconstruct and options.bias != "none":
+        sinks.append(("sink_bias", SinkBias, ["stack_table", "bias_fields", "bias_info"]))
     if fit_t2:
         sinks.append(("sink_t2", SinkT2, ["te_s", *T2_PORTS, "t2_info"]))
         sinks.append(("sink_regions", SinkRegions, REGION_PORTS))

@@ -54,7 +54,7 @@ def _how(options: Options, n_sessions: int) -> list[str]:
         f"output in {options.output_dir}, intermediate results in {run.work_dir}",
         f"{where}, {run.mem_mb or default_mem_mb()} MB, device {resolve_device(options.recon.device)}",
         f"model {options.recon.model}, field {options.recon.field}, {options.recon.resolution_mm:g} mm, "
-        f"denoising {options.denoise}, last step {options.steps}, level {options.level}",
+        f"denoising {options.denoise}, bias {options.bias}, last step {options.steps}, level {options.level}",
     ]
 
 

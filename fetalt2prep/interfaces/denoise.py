@@ -7,18 +7,19 @@ from typing import Any
 
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec, traits
 
-METHODS = ("nlm", "none")
+from fetalt2prep.core.denoise.options import DENOISERS, WITHOUT_FLOOR
 
 
 class _DenoiseInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc="stack, slices last")
     in_mask = File(exists=True, desc="brain mask on the stack's grid; only its surroundings are denoised")
-    method = traits.Enum(*METHODS, usedefault=True, desc="nlm: non-local means in each slice; none: as it is")
+    method = traits.Enum("nlm", *(m for m in DENOISERS if m != "nlm"), usedefault=True, desc="one of DENOISERS")
 
 
 class _DenoiseOutputSpec(TraitedSpec):
     out_file = File(exists=True, desc="denoised stack, same scale and grid")
     noise_sigma = traits.Float(desc="standard deviation of the noise before, scanner units")
+    noise_floor = traits.Float(desc="the same as far as it still lifts dark pixels; 0 after a method that takes it off")
 
 
 class Denoise(SimpleInterface):
@@ -28,8 +29,8 @@ class Denoise(SimpleInterface):
     output_spec = _DenoiseOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
-        from fetalt2prep.core.denoise.nlm import denoise_nlm
         from fetalt2prep.core.denoise.noise import estimate_noise_sigma
+        from fetalt2prep.core.denoise.registry import REGISTRY
         from fetalt2prep.io.volume import read_volume, save_volume
 
         in_file = Path(self.inputs.in_file)
@@ -37,7 +38,8 @@ class Denoise(SimpleInterface):
         in_mask = self.inputs.in_mask
         mask = read_volume(Path(in_mask))[0] > 0 if isinstance(in_mask, str) else None
         sigma = estimate_noise_sigma(pixels, mask)
-        denoised = denoise_nlm(pixels, sigma, mask) if self.inputs.method == "nlm" else pixels
+        denoised = REGISTRY[self.inputs.method](pixels, sigma, mask)
         out_file = save_volume(denoised, affine, Path(runtime.cwd) / in_file.name)
-        self._results.update(out_file=str(out_file), noise_sigma=sigma)
+        floor = 0.0 if self.inputs.method in WITHOUT_FLOOR else sigma
+        self._results.update(out_file=str(out_file), noise_sigma=sigma, noise_floor=floor)
         return runtime

@@ -33,6 +33,10 @@ class _JointReconInputSpec(BaseInterfaceInputSpec):
         traits.Either(None, traits.Float),
         desc="noise of each stack as acquired, scanner units; None or empty: estimated from the pixels given",
     )
+    noise_floors = traits.List(
+        traits.Either(None, traits.Float),
+        desc="noise that still lifts dark pixels of each stack, scanner units; None or empty: its noise",
+    )
     model = traits.Enum("decay", *(m for m in MODELS if m != "decay"), usedefault=True, desc="signal model")
     field = traits.Enum(*FIELDS, usedefault=True, desc="neural field")
     motion = traits.Enum(*MOTIONS, usedefault=True, desc="poses of slices: free, or from one small network")
@@ -109,15 +113,15 @@ class JointRecon(SimpleInterface):
 
         i, n_stacks = self.inputs, len(self.inputs.in_files)
         columns: list[list[Any]] = []
-        for name in ("masks", "echo_times_s", "thicknesses_mm", "slice_times_s", "noise_sigmas"):
+        for name in ("masks", "echo_times_s", "thicknesses_mm", "slice_times_s", "noise_sigmas", "noise_floors"):
             values = getattr(i, name)
             columns.append(list(values) if isinstance(values, list) and values else [None] * n_stacks)
             if len(columns[-1]) != n_stacks:
                 raise ValueError(f"{name} has {len(values)} entries for {n_stacks} stacks; give one for each.")
         stacks = []
-        for image, mask, te_s, thickness, times, sigma in zip(i.in_files, *columns, strict=True):
+        for image, mask, te_s, thickness, times, sigma, floor in zip(i.in_files, *columns, strict=True):
             stack, _ = load_stack(Path(image), Path(mask), te_s=te_s, thickness_mm=thickness, slice_times_s=times)
-            stacks.append(replace(stack, noise_sigma=sigma))
+            stacks.append(replace(stack, noise_sigma=sigma, noise_floor=floor))
         return stacks
 
     def _save(self, recon: Any, options: Any, meter: Any, cwd: Path) -> None:

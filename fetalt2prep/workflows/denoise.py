@@ -14,7 +14,7 @@ def init_denoise_wf(method: str = "nlm", name: str = "denoise_wf") -> pe.Workflo
     Parameters
     ----------
     method
-        ``nlm`` (non-local means in each slice) or ``none``.
+        One of :data:`fetalt2prep.core.denoise.options.DENOISERS`.
 
     Inputs
     ------
@@ -29,13 +29,16 @@ def init_denoise_wf(method: str = "nlm", name: str = "denoise_wf") -> pe.Workflo
         Denoised stacks, same order.
     noise_sigmas
         Standard deviation of the noise of each before, scanner units.
+    noise_floors
+        The same as far as it still lifts dark pixels: 0 after a method that takes it off.
     """
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(IdentityInterface(fields=["in_files", "masks"]), name="inputnode")
-    outputnode = pe.Node(IdentityInterface(fields=["out_files", "noise_sigmas"]), name="outputnode")
+    outputnode = pe.Node(IdentityInterface(fields=["out_files", "noise_sigmas", "noise_floors"]), name="outputnode")
     denoise = pe.MapNode(Denoise(method=method), iterfield=["in_file", "in_mask"], name="denoise")
     workflow.connect([
         (inputnode, denoise, [("in_files", "in_file"), ("masks", "in_mask")]),
-        (denoise, outputnode, [("out_file", "out_files"), ("noise_sigma", "noise_sigmas")]),
+        (denoise, outputnode, [("out_file", "out_files")]),
+        (denoise, outputnode, [("noise_sigma", "noise_sigmas"), ("noise_floor", "noise_floors")]),
     ])  # fmt: skip
     return workflow

@@ -11,6 +11,7 @@ from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.t2.options import T2Context, T2Options
 from fetalt2prep.interfaces.check import CheckStacks
 from fetalt2prep.interfaces.sample_field import SampleField
+from fetalt2prep.workflows.bias import init_bias_wf
 from fetalt2prep.workflows.denoise import init_denoise_wf
 from fetalt2prep.workflows.mask import init_mask_wf
 from fetalt2prep.workflows.recon import init_recon_wf
@@ -18,6 +19,7 @@ from fetalt2prep.workflows.t2 import init_t2_wf
 
 PER_STACK = ["echo_times_s", "thicknesses_mm", "slice_times_s"]
 INPUTS = ["stacks", "masks", *PER_STACK, "slice_directions"]
+NOISE = ["noise_sigmas", "noise_floors"]
 RECON_OUTPUTS = {
     "echo_files": "echo_files",
     "te_s": "te_s",
@@ -57,6 +59,7 @@ SAMPLED_OUTPUTS = {
 def init_fetal_t2_wf(
     *,
     denoise: str = "nlm",
+    bias: str = "none",
     recon: ReconOptions | None = None,
     reconstruct: bool = True,
     fit_t2: bool = True,
@@ -67,16 +70,19 @@ def init_fetal_t2_wf(
     mem_gb: float = 3,
     name: str = "fetal_t2_wf",
 ) -> pe.Workflow:
-    """Check -> mask -> denoise -> recon -> t2, for all stacks of one session.
+    """Check -> mask -> denoise -> bias -> recon -> t2, for all stacks of one session.
 
     Parameters
     ----------
     denoise
-        ``nlm`` (non-local means in each slice) or ``none``.
+        One of :data:`fetalt2prep.core.denoise.options.DENOISERS`.
+    bias
+        ``n4``: the stacks are divided by fields of the coils (:func:`.bias.init_bias_wf`); ``none``: they are not, and
+        the outputs of that step are left out.
     recon
         Options of the reconstruction; None: the defaults.
     reconstruct
-        False ends with the masked, denoised stacks: neither reconstruction nor T2, and none of their outputs.
+        False ends with the masked, denoised stacks: neither bias, reconstruction nor T2, and none of their outputs.
     fit_t2
         False leaves out the T2 step and its outputs; for stacks of a single echo time.
     t2, context
@@ -106,9 +112,11 @@ def init_fetal_t2_wf(
     Outputs
     -------
     stacks, stack_masks
-        Stacks that entered the reconstruction, denoised, slices last; their masks.
+        Stacks that entered the reconstruction, denoised and divided by their fields, slices last; their masks.
     stack_table
         One row per stack, with the reason where one was set aside (TSV).
+    bias_fields, bias_info
+        Field of each position of stacks, on the grid of its first stack; account (JSON). Only with ``bias``.
     echo_files, te_s
         Reconstructed volumes by ascending echo time, scanner units; the times, seconds.
     brain_mask, residual
@@ -126,6 +134,7 @@ def init_fetal_t2_wf(
     """
     fit_t2 = fit_t2 and reconstruct
     outputs = ["stacks", "stack_masks", "stack_table", *(RECON_OUTPUTS.values() if reconstruct else ())]
+    outputs += ["bias_fields", "bias_info"] if reconstruct and bias != "none" else []
     outputs += T2_OUTPUTS.values() if fit_t2 else []
     outputs += SAMPLED_OUTPUTS.values() if sample_mm and reconstruct else []
     workflow = pe.Workflow(name=name)
@@ -143,16 +152,24 @@ def init_fetal_t2_wf(
         (check, mask_wf, into_mask),
         (mask_wf, denoise_wf, [("outputnode.out_files", "inputnode.in_files")]),
         (mask_wf, denoise_wf, [("outputnode.masks", "inputnode.masks")]),
-        (denoise_wf, outputnode, [("outputnode.out_files", "stacks")]),
         (mask_wf, outputnode, [("outputnode.masks", "stack_masks")]),
         (mask_wf, outputnode, [("outputnode.stack_table", "stack_table")]),
     ])  # fmt: skip
+    last_wf = denoise_wf
+    if reconstruct and bias != "none":
+        last_wf = init_bias_wf()
+        workflow.connect([
+            (denoise_wf, last_wf, [("outputnode.out_files", "inputnode.in_files")]),
+            (mask_wf, last_wf, [(f"outputnode.{port}", f"inputnode.{port}") for port in ("masks", "echo_times_s")]),
+            (last_wf, outputnode, [("outputnode.field_files", "bias_fields"), ("outputnode.info_file", "bias_info")]),
+        ])  # fmt: skip
+    workflow.connect([(last_wf, outputnode, [("outputnode.out_files", "stacks")])])
     if not reconstruct:
         return workflow
     recon_wf = init_recon_wf(recon, n_threads=n_threads, mem_gb=mem_gb)
     workflow.connect([
-        (denoise_wf, recon_wf, [("outputnode.out_files", "inputnode.in_files")]),
-        (denoise_wf, recon_wf, [("outputnode.noise_sigmas", "inputnode.noise_sigmas")]),
+        (last_wf, recon_wf, [("outputnode.out_files", "inputnode.in_files")]),
+        (denoise_wf, recon_wf, [(f"outputnode.{port}", f"inputnode.{port}") for port in NOISE]),
         (mask_wf, recon_wf, chosen),
         (recon_wf, outputnode, [(f"outputnode.{port}", name) for port, name in RECON_OUTPUTS.items()]),
     ])  # fmt: skip

@@ -8,7 +8,7 @@ from nipype.pipeline import engine as pe
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.interfaces.recon import JointRecon
 
-INPUTS = ["in_files", "masks", "echo_times_s", "thicknesses_mm", "slice_times_s", "noise_sigmas"]
+INPUTS = ["in_files", "masks", "echo_times_s", "thicknesses_mm", "slice_times_s", "noise_sigmas", "noise_floors"]
 OUTPUTS = [
     "echo_files",
     "te_s",
@@ -42,6 +42,9 @@ def init_recon_wf(
     noise_sigmas
         Noise of each stack as acquired, scanner units; unset, or None for a stack: estimated from its pixels, which
         must then not be denoised.
+    noise_floors
+        The same as far as it still lifts dark pixels (0 after a denoiser that takes it off); unset, or None for a
+        stack: its noise.
 
     Outputs
     -------

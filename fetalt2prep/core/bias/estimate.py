@@ -19,8 +19,8 @@ Smoother = Callable[[LogMean], NDArray[np.float32]]
 def estimate_fields(stacks: Sequence[Stack], smooth: Smoother) -> list[tuple[list[int], BiasField]]:
     """One field for each position (:func:`.positions.positions`), mean 1 inside the masks, and its stacks' indices.
 
-    Every echo time of a session is divided by the same fields, so that the ratio of two echoes at a point of the scanner,
-    which T2 is made of, stays what it was.
+    Every echo time of a session is divided by the same fields, so that the ratio of two echoes at a point of the
+    scanner, which T2 is made of, stays what it was.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Names of the bias corrections, and what a sentence calls each of them. Nothing else: parsers and graphs read it too."""
+"""Names of the bias corrections, and what a sentence calls each. Nothing else: parsers and graphs read it too."""
 
 from __future__ import annotations
 

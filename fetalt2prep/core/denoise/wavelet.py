@@ -47,7 +47,9 @@ def _shrunk(plane: Plane, sigma: float, scale: int) -> Plane:
     kept = [_shrunk(bands[0], sigma / 2, scale + 1)]
     for band in bands[1:]:
         power = ndimage.uniform_filter(band**2, WINDOW_PIXELS, mode="wrap")
-        kept.append(band * np.maximum(power - OVER_NOISE * (sigma / 2) ** 2, 0.0) / np.maximum(power, np.finfo(float).tiny))
+        kept.append(
+            band * np.maximum(power - OVER_NOISE * (sigma / 2) ** 2, 0.0) / np.maximum(power, np.finfo(float).tiny)
+        )
     rows = [_joined(kept[0], kept[1], step, 1), _joined(kept[2], kept[3], step, 1)]
     return _joined(rows[0], rows[1], step, 0)
 

@@ -121,7 +121,7 @@ def acquired_noise(stacks: Sequence[Stack]) -> float:
 
 
 def noise_floor(stacks: Sequence[Stack]) -> float:
-    """Noise that still lifts dark pixels, scanner units: :func:`acquired_noise` unless a denoiser took its floor off."""
+    """Noise that still lifts dark pixels, scanner units: :func:`acquired_noise`, less what a denoiser took off."""
     return acquired_noise([s if s.noise_floor is None else replace(s, noise_sigma=s.noise_floor) for s in stacks])
 
 
