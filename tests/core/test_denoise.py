@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fetalt2prep.core.denoise.nlm import MARGIN_PIXELS, denoise_nlm
+from fetalt2prep.core.denoise.nlm import denoise_nlm
 from fetalt2prep.core.denoise.noise import estimate_noise_sigma
+from fetalt2prep.core.denoise.slicewise import MARGIN_PIXELS
 
 SIGMA = 8.0
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 MARGIN_PIXELS = 12
 """Half a patch plus the search distance, and some: the border of the box does not reach the mask."""
@@ -26,6 +27,15 @@ def in_each_slice(
         if box is not None:
             denoised[(*box, index)] = denoise(pixels[(*box, index)].astype(np.float64))
     return denoised
+
+
+def continued(pixels: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Each pixel outside the mask with the value of the nearest one inside, in its own slice; (x, y, slice)."""
+    filled = pixels.copy()
+    for index in np.flatnonzero(mask.any(axis=(0, 1))):  # each slice has a mask of its own
+        nearest = ndimage.distance_transform_edt(~mask[:, :, index], return_distances=False, return_indices=True)
+        filled[:, :, index] = pixels[(*nearest, index)]
+    return filled
 
 
 def _box(mask: NDArray[np.bool_] | None, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
