@@ -1,0 +1,99 @@
+"""N4 on stacks that a strong coil has shaded, and what that does to T2."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from fetalt2prep.core.recon.joint import reconstruct
+from fetalt2prep.core.recon.options import ReconOptions
+from fetalt2prep.core.recon.result import Recon
+from fetalt2prep.core.t2.weighted_loglinear import fit_weighted_loglinear
+from fetalt2prep.interfaces.bias import BiasFields
+from fetalt2prep.io.stack import load_stack
+
+from .conftest import SessionFiles, ellipsoid
+
+MAX_SHIFT = 0.01  # of T2
+
+
+def world_mm(image: nib.Nifti1Image) -> np.ndarray:
+    return np.moveaxis(np.indices(image.shape), 0, -1) @ image.affine[:3, :3].T + image.affine[:3, 3]
+
+
+def log_coil(points_mm: np.ndarray) -> np.ndarray:
+    """Four times as bright on one side as on the other, and brighter towards the outside."""
+    x, y, z = np.moveaxis(points_mm / 17.0, -1, 0)
+    return 0.7 * x - 0.2 * y + 0.3 * z**2
+
+
+@pytest.fixture
+def shaded(session_files: SessionFiles, tmp_path: Path) -> SessionFiles:
+    """The stacks of the session, with tissue of another T2 in the middle, as they are and as the coil shows them."""
+    folder = tmp_path / "shaded"
+    folder.mkdir()
+    files = []
+    for path, te_s in zip(session_files.stacks, session_files.echo_times_s, strict=True):
+        image = nib.load(path)
+        points = world_mm(image)
+        other = np.exp(te_s / 0.2 - te_s / 0.13)  # T2 130 ms in place of 200
+        pixels = image.get_fdata() * np.where(ellipsoid(points, 0.5), other, 1)
+        nib.save(nib.Nifti1Image(pixels.astype("f4"), image.affine), path)
+        files.append(str(folder / Path(path).name))
+        nib.save(nib.Nifti1Image((pixels * np.exp(log_coil(points))).astype("f4"), image.affine), files[-1])
+    return SessionFiles(**{**vars(session_files), "stacks": files})
+
+
+@pytest.fixture
+def found(shaded: SessionFiles):
+    inputs = {"in_files": shaded.stacks, "masks": shaded.masks, "echo_times_s": shaded.echo_times_s}
+    return BiasFields(**inputs).run().outputs
+
+
+def test_the_field_of_each_position_is_found_and_shared_by_its_echo_times(shaded: SessionFiles, found) -> None:
+    info = json.loads(Path(found.info_file).read_text())
+    assert [position["indices"] for position in info["positions"]] == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
+    assert len(found.out_files) == 9
+    for position, file in zip(info["positions"], found.field_files, strict=True):
+        field = nib.load(file).get_fdata()
+        for index in position["indices"]:
+            before, after = (nib.load(paths[index]).get_fdata() for paths in (shaded.stacks, found.out_files))
+            np.testing.assert_allclose(after * field, before, rtol=1e-4, atol=1e-3)
+        inside = nib.load(shaded.masks[index]).get_fdata() > 0
+        true = log_coil(world_mm(nib.load(file)))[inside]
+        assert field[inside].mean() == pytest.approx(1, abs=1e-3)
+        assert (np.log(field[inside]) - true).std() < 0.4 * true.std()
+        low, high = position["field_percentiles_1_99"]
+        assert low < 0.8
+        assert high > 1.3
+
+
+def t2_of(files: list[str], session: SessionFiles) -> tuple[Recon, np.ndarray]:
+    """Reconstructed on a coarse lattice: T2 (s), NaN outside."""
+    stacks = [
+        load_stack(Path(image), Path(mask), te_s=te_s, thickness_mm=4.0)[0]
+        for image, mask, te_s in zip(files, session.masks, session.echo_times_s, strict=True)
+    ]
+    recon = reconstruct(stacks, ReconOptions(resolution_mm=3.0))
+    fit = fit_weighted_loglinear(torch.from_numpy(recon.echoes), torch.from_numpy(recon.te_s))
+    return recon, np.where(recon.mask, fit.t2_s.numpy(), np.nan)
+
+
+def test_t2_moves_by_less_than_one_percent_and_the_echoes_lose_the_shade(
+    session_files: SessionFiles, shaded: SessionFiles, found
+) -> None:
+    """Against the same stacks without a coil: the outcome of the engine, well inside the head."""
+    plain, t2_plain = t2_of(session_files.stacks, session_files)
+    mended, t2_mended = t2_of(found.out_files, shaded)
+    assert plain.mask.shape == mended.mask.shape
+    points = np.moveaxis(np.indices(plain.mask.shape), 0, -1) @ plain.affine[:3, :3].T + plain.affine[:3, 3]
+    core = plain.mask & mended.mask & ellipsoid(points, 0.85)
+    assert np.median(np.abs(t2_mended / t2_plain - 1)[core]) < MAX_SHIFT
+    assert abs(np.median(t2_mended[core]) / np.median(t2_plain[core]) - 1) < MAX_SHIFT
+    shade = np.log(mended.echoes[0] / plain.echoes[0])[core]
+    assert shade.std() < 0.4 * log_coil(points)[core].std()
