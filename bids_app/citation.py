@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bids_app.options import Options
-from bids_app.report.methods import FIELDS, MODELS, REFERENCES, Reference
+from bids_app.report.methods import DENOISED, FIELDS, MODELS, REFERENCES, UNBIASED, Reference
 from bids_app.whole_file import put
 from fetalt2prep import __version__
 
-DENOISED = {"nlm": "denoised slice by slice with non-local means [4]", "none": "used without denoising"}
 CITED = re.compile(r"\[(\d+)\]")
 TEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"~": "\\textasciitilde{}", "°": "\\textdegree{}"})
 
@@ -27,8 +26,11 @@ def methods_text(options: Options) -> str:
             "the signal. The workflow ran in Nipype [5]."
         )
     masks = "were given" if options.masks else "were estimated by a classical method"
-    text = f"{first} The T2-weighted stacks of each session were {DENOISED[options.denoise]}; brain masks {masks}."
+    text = (
+        f"{first} Each slice of the T2-weighted stacks of a session {DENOISED[options.denoise]}; brain masks {masks}."
+    )
     if options.steps != "masks":
+        text += f" {UNBIASED}" if options.bias == "n4" else ""
         text += (
             f" The stacks were reconstructed with the method of [1] on a grid of {recon.resolution_mm:g} mm, with "
             f"{FIELDS[recon.field]} (model {recon.model!r}, random seed {recon.seed}), one rigid motion, gain and "

@@ -30,6 +30,18 @@ MODELS = {
         " from them by S = S0 exp(-TE R2)."
     ),
 }
+DENOISED = {
+    "none": "was not denoised",
+    "nlm": "was denoised with non-local means [4]",
+    "nlm-rician": "was denoised with non-local means [4], and the bias of magnitude noise was taken off [6]",
+    "tv": "was denoised by total variation [7]",
+    "wavelet": "was denoised by local shrinkage of its shift-invariant Haar coefficients [8]",
+}
+"""What was done to each slice, by the name of the denoiser."""
+UNBIASED = (
+    "The stacks were divided by smooth fields of the receive coils, found by N4 [9] in the geometric mean over echo"
+    " times: one for each plane, the same at every echo time, so that T2 does not change."
+)
 T2_MODELS = {
     "weighted": "least squares on the logarithm of the signal, weighted by the signal",
     "loglinear": "least squares on the logarithm of the signal, every echo alike",
@@ -82,6 +94,34 @@ REFERENCES = (
         ),
         link="https://doi.org/10.3389/fninf.2011.00013",
     ),
+    Reference(
+        text=(
+            "Koay CG, Basser PJ. Analytically exact correction scheme for signal extraction from noisy magnitude MR"
+            " signals. J Magn Reson 179(2), 2006."
+        ),
+        link="https://doi.org/10.1016/j.jmr.2006.01.016",
+    ),
+    Reference(
+        text=(
+            "Chambolle A. An algorithm for total variation minimization and applications. J Math Imaging Vis 20(1),"
+            " 2004."
+        ),
+        link="https://doi.org/10.1023/B:JMIV.0000011325.36760.1e",
+    ),
+    Reference(
+        text=(
+            "Mihcak MK, Kozintsev I, Ramchandran K, Moulin P. Low-complexity image denoising based on statistical"
+            " modeling of wavelet coefficients. IEEE Signal Process Lett 6(12), 1999."
+        ),
+        link="https://doi.org/10.1109/97.803428",
+    ),
+    Reference(
+        text=(
+            "Tustison NJ, Avants BB, Cook PA, Zheng Y, Egan A, Yushkevich PA, Gee JC. N4ITK: improved N3 bias"
+            " correction. IEEE Trans Med Imaging 29(6), 2010."
+        ),
+        link="https://doi.org/10.1109/TMI.2010.2046908",
+    ),
 )
 
 
@@ -125,12 +165,13 @@ def methods(counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, h
     known = {"run": options, "reconstruction": facts}  # apart: both may hold a table of the same name
     denoise = find(known, "denoise")
     first = f"{counts.n_used_stacks} stacks of thick slices at {te} were used."
-    if denoise == "nlm":
-        first += " Each slice was denoised with non-local means [4], with one noise level estimated per stack."
-    elif denoise == "none":
-        first += " The slices were not denoised."
+    if denoise in DENOISED:
+        level = "" if denoise == "none" else ", with one noise level estimated per stack"
+        first += f" Each slice {DENOISED[denoise]}{level}."
     if not facts:
         return [first]
+    if find(known, "bias") == "n4":
+        first += f" {UNBIASED}"
     second = (
         "One volume per echo time was reconstructed from the slices by a slice-to-volume method in the family"
         " of [3] that follows [1]: a rigid motion, a gain and a robust weight for each slice, and a Gaussian"

@@ -19,7 +19,9 @@ TRIAD = ["raw", "out", "participant"]
     ("extra", "said", "unsaid"),
     [
         ([], ["non-local means [4]", "estimated by a classical method", "0.8 mm", "T2 was fitted"], []),
-        (["-d", "masks=m", "--denoise", "none"], ["masks were given", "without denoising"], ["[4]"]),
+        (["-d", "masks=m", "--denoise", "none"], ["masks were given", "not denoised"], ["[4]", "N4"]),
+        (["--denoise", "tv", "--bias", "n4"], ["total variation [7]", "N4 [9]", "same at every echo time"], ["[4]"]),
+        (["--masks-only", "--bias", "n4"], ["estimated"], ["N4"]),
         (["--masks-only"], ["estimated"], ["reconstructed", "fitted"]),
         (["--recon-only", "--recon-model", "sc"], ["Each echo time was reconstructed by itself"], ["fitted"]),
         (["-d", "recon=r"], ["volumes that were given", "fitted"], ["stacks", "0.8 mm"]),

@@ -80,7 +80,7 @@ def test_the_file_says_versions_command_line_and_seed(tmp_path: Path) -> None:
         ("recon = 3", "recon is 3; it is a table, [recon]"),
         ("[run]\nnprocs = 0", "nprocs is 0; it must be at least 1"),
         ('[recon]\ndevice = "tpu"', "choose auto, cpu, cuda or cuda:n"),
-        ('denoise = "tv"', "denoise is 'tv'; choose one of nlm, none"),
+        ('denoise = "bm3d"', "denoise is 'bm3d'; choose one of none, nlm"),
         ("[recon\n", "cannot be read as TOML"),
     ],
 )

@@ -12,7 +12,6 @@ import torch
 
 from fetalt2prep.core.recon.joint import reconstruct
 from fetalt2prep.core.recon.options import ReconOptions
-from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.t2.weighted_loglinear import fit_weighted_loglinear
 from fetalt2prep.interfaces.bias import BiasFields
 from fetalt2prep.io.stack import load_stack
@@ -73,27 +72,25 @@ def test_the_field_of_each_position_is_found_and_shared_by_its_echo_times(shaded
         assert high > 1.3
 
 
-def t2_of(files: list[str], session: SessionFiles) -> tuple[Recon, np.ndarray]:
-    """Reconstructed on a coarse lattice: T2 (s), NaN outside."""
+def regions_of(files: list[str], session: SessionFiles) -> tuple[list[float], float]:
+    """Reconstructed on a coarse lattice: median T2 (s) of middle and shell, spread of the shell's log echo."""
     stacks = [
         load_stack(Path(image), Path(mask), te_s=te_s, thickness_mm=4.0)[0]
         for image, mask, te_s in zip(files, session.masks, session.echo_times_s, strict=True)
     ]
     recon = reconstruct(stacks, ReconOptions(resolution_mm=3.0))
-    fit = fit_weighted_loglinear(torch.from_numpy(recon.echoes), torch.from_numpy(recon.te_s))
-    return recon, np.where(recon.mask, fit.t2_s.numpy(), np.nan)
+    t2_s = fit_weighted_loglinear(torch.from_numpy(recon.echoes), torch.from_numpy(recon.te_s)).t2_s.numpy()
+    points = np.moveaxis(np.indices(recon.mask.shape), 0, -1) @ recon.affine[:3, :3].T + recon.affine[:3, 3]
+    middle, shell = ellipsoid(points, 0.3), ellipsoid(points, 0.85) & ~ellipsoid(points, 0.65)
+    return [float(np.median(t2_s[where])) for where in (middle, shell)], float(np.log(recon.echoes[0][shell]).std())
 
 
 def test_t2_moves_by_less_than_one_percent_and_the_echoes_lose_the_shade(
     session_files: SessionFiles, shaded: SessionFiles, found
 ) -> None:
-    """Against the same stacks without a coil: the outcome of the engine, well inside the head."""
-    plain, t2_plain = t2_of(session_files.stacks, session_files)
-    mended, t2_mended = t2_of(found.out_files, shaded)
-    assert plain.mask.shape == mended.mask.shape
-    points = np.moveaxis(np.indices(plain.mask.shape), 0, -1) @ plain.affine[:3, :3].T + plain.affine[:3, 3]
-    core = plain.mask & mended.mask & ellipsoid(points, 0.85)
-    assert np.median(np.abs(t2_mended / t2_plain - 1)[core]) < MAX_SHIFT
-    assert abs(np.median(t2_mended[core]) / np.median(t2_plain[core]) - 1) < MAX_SHIFT
-    shade = np.log(mended.echoes[0] / plain.echoes[0])[core]
-    assert shade.std() < 0.4 * log_coil(points)[core].std()
+    """Against the same stacks without a coil: what the engine makes of both, and T2 is told apart all the same."""
+    plain, plain_spread = regions_of(session_files.stacks, session_files)
+    mended, mended_spread = regions_of(found.out_files, shaded)
+    np.testing.assert_allclose(mended, plain, rtol=MAX_SHIFT)
+    assert plain[0] < 0.8 * plain[1]
+    assert mended_spread < plain_spread + 0.4 * 0.4  # the coil's own is 0.4

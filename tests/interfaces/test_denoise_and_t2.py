@@ -8,8 +8,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from fetalt2prep.core.denoise.options import DENOISERS, WITHOUT_FLOOR
 from fetalt2prep.core.t2.fit import T2Reason
 from fetalt2prep.interfaces.denoise import Denoise
+from fetalt2prep.interfaces.denoise_series import DenoiseSeries
 from fetalt2prep.interfaces.t2 import FitT2
 from fetalt2prep.io.sidecar import InputError
 
@@ -33,6 +35,27 @@ def test_none_changes_nothing_and_nlm_keeps_grid_scale_and_name(session_files: S
     core = ellipsoid(points, 0.4)
     assert after.get_fdata()[core].std() < 0.85 * before.get_fdata()[core].std()
     assert found.noise_sigma == pytest.approx(5, rel=0.6)  # a small object: half of it is edge
+    assert found.noise_floor == found.noise_sigma
+
+
+def test_every_denoiser_runs_and_says_what_of_the_noise_floor_it_leaves(session_files: SessionFiles) -> None:
+    before = nib.load(session_files.stacks[0]).get_fdata()
+    for method in DENOISERS:
+        found = Denoise(in_file=session_files.stacks[0], in_mask=session_files.masks[0], method=method).run().outputs
+        assert (found.noise_floor == 0) == (method in WITHOUT_FLOOR)
+        assert (nib.load(found.out_file).get_fdata() == before).all() == (method == "none")
+
+
+def test_a_series_is_denoised_on_its_grid(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    flat = 100 + rng.normal(0, 5, (12, 11, 2, 24))
+    nib.save(nib.Nifti1Image(flat.astype("f4"), AFFINE), tmp_path / "series.nii.gz")
+    found = DenoiseSeries(in_file=str(tmp_path / "series.nii.gz")).run().outputs
+    after = nib.load(found.out_file)
+    assert after.shape == flat.shape
+    np.testing.assert_allclose(after.affine, AFFINE)
+    assert after.get_fdata().std() < 2.5
+    assert nib.load(found.noise_file).get_fdata().mean() == pytest.approx(5, rel=0.1)
 
 
 def write_echoes(folder: Path, t2_s: np.ndarray) -> list[str]:

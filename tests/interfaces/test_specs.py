@@ -90,7 +90,7 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     assert loaded & {"torch", "skimage", "SimpleITK", "matplotlib", "bids", "niworkflows"} == set()
     ours = {name for name in ran.stdout.split() if name.startswith(("fetalt2prep.io", "fetalt2prep.core"))}
     options = {"fetalt2prep.core.recon", "fetalt2prep.core.recon.options"}
-    options |= {"fetalt2prep.core.t2", "fetalt2prep.core.t2.options"}
+    options |= {f"fetalt2prep.core.{step}{end}" for step in ("bias", "denoise", "t2") for end in ("", ".options")}
     assert ours <= {"fetalt2prep.core", *options}
 
 

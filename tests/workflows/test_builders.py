@@ -30,7 +30,7 @@ def builders() -> dict[str, Callable[..., pe.Workflow]]:
 
 
 def test_the_walk_finds_every_builder() -> None:
-    steps = ("denoise", "fetal_t2", "mask", "recon", "t2")
+    steps = ("bias", "denoise", "fetal_t2", "mask", "recon", "t2")
     assert sorted(builders()) == [f"init_{step}_wf" for step in steps]
 
 
@@ -40,6 +40,8 @@ def variants() -> list[Any]:
         {"fit_t2": False},
         {"reconstruct": False},
         {"denoise": "none"},
+        {"bias": "n4"},
+        {"bias": "n4", "reconstruct": False},
         {"recon": ReconOptions(model="mcreg", alpha=0.1)},
     ]
     extra += [{"sample_mm": (0.5, 1.0)}, {"sample_mm": (0.5,), "fit_t2": False}]
@@ -50,7 +52,9 @@ UNUSED = {
     ("{'fit_t2': False}", "recon_wf"): ["echo_stderr_files"],
     ("{'sample_mm': (0.5,), 'fit_t2': False}", "recon_wf"): ["echo_stderr_files"],
     ("{'reconstruct': False}", "mask_wf"): ["echo_times_s", "thicknesses_mm", "slice_times_s"],
-    ("{'reconstruct': False}", "denoise_wf"): ["noise_sigmas"],
+    ("{'reconstruct': False}", "denoise_wf"): ["noise_sigmas", "noise_floors"],
+    ("{'bias': 'n4', 'reconstruct': False}", "mask_wf"): ["echo_times_s", "thicknesses_mm", "slice_times_s"],
+    ("{'bias': 'n4', 'reconstruct': False}", "denoise_wf"): ["noise_sigmas", "noise_floors"],
 }
 """Outputs of inner workflows that nothing takes when a later step is left out."""
 
@@ -132,6 +136,8 @@ def test_options_reach_the_reconstruction() -> None:
     plain = init_fetal_t2_wf().get_node("recon_wf.recon").inputs
     assert not plain.use_gpu
     assert not isdefined(plain.alpha)
+    assert init_fetal_t2_wf(bias="n4").get_node("bias_wf.bias") is not None
+    assert init_fetal_t2_wf(bias="none").get_node("bias_wf") is None
     assert init_fetal_t2_wf(denoise="none").get_node("denoise_wf.denoise").inputs.method == "none"
 
 

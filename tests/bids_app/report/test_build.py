@@ -87,7 +87,7 @@ def test_methods_say_how_the_run_denoised_beside_the_options_of_the_reconstructi
     log.mkdir(parents=True)
     (log / "fetalt2prep.toml").write_text('denoise = "nlm"\n[recon]\nseed = 7\n')
     said = build(out_dir).sections["methods"]
-    assert "denoised with non-local means [4]" in said
+    assert "denoised with non-local means [4], with one noise level" in said
     assert "sampled at 0.8 mm. The random seed was 7." in said
 
 
