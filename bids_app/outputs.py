@@ -153,7 +153,7 @@ class SinkRecon(SinkBase):
         in_use = replace(session, stacks=tuple(stack for stack in session.stacks if stack.name in names))
         info = json.loads(Path(i.recon_info).read_text())
         info["notes"] = [*info.get("notes", []), *in_use.notes]
-        info["stacks"] = {"denoise": options.denoise, "bias": options.bias}
+        info["before"] = {"denoise": options.denoise, "bias": options.bias}
         account = cwd / "recon.json"
         account.write_text(json.dumps(info, indent=2) + "\n")
         found = recon_derivatives(

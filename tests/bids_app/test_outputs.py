@@ -17,6 +17,7 @@ import pytest
 from bids_app.dataset import description, older_version, relative_uri, write_dataset
 from bids_app.options import Options
 from bids_app.outputs import SinkRecon, SinkSampled, SinkStacks, SinkT2
+from bids_app.outputs_bias import SinkBias
 from bids_app.parser import parse_args
 from bids_app.query import query_sessions
 from bids_app.session import SessionInputs
@@ -110,6 +111,37 @@ def test_names_and_validator_with_sessions_and_orientations(
     root = {"dataset_description.json", ".bidsignore", "README"}
     assert files(options.output_dir) == {f"{i}.{e}" for i in images for e in ("nii.gz", "json")} | tables | root
     assert validate(options.output_dir) == []
+
+
+def test_a_field_of_the_coils_is_named_after_the_first_stack_of_its_position(
+    bids: Path, write_stack: WriteStack, options: Options, tmp_path: Path
+) -> None:
+    names = [f"sub-01_acq-{a}_echo-{e}_T2w" for a in ("ax", "cor") for e in (1, 2, 3)]
+    session = session_of(bids, write_stack, names, options.masks)
+    asked, folder = replace(options, bias="n4"), tmp_path / "cwd"
+    run_sinks(replace(session, stacks=(*session.stacks, session.stacks[-1])), asked, folder)
+    indices = [[n for n, stack in enumerate(session.stacks) if f"acq-{a}_" in stack.name] for a in ("ax", "cor")]
+    (folder / "bias.json").write_text(json.dumps({"method": "n4", "positions": [{"indices": i} for i in indices]}))
+    fields = [result(folder, f"field{n}") for n in (1, 2)]
+    table = str(folder / "table.tsv")
+    SinkBias(
+        session=session, options=asked, stack_table=table, bias_fields=fields, bias_info=str(folder / "bias.json")
+    ).run(cwd=str(folder))
+    write_dataset(asked)
+    anat = asked.output_dir / "sub-01" / "anat"
+    firsts = [session.stacks[group[0]].name for group in indices]
+    for group, first in zip(indices, firsts, strict=True):
+        meta = json.loads((anat / f"{first.removesuffix('_T2w')}_desc-bias_T2w.json").read_text())
+        assert meta["Sources"] == [f"bids:raw:sub-01/anat/{session.stacks[n].name}.nii.gz" for n in group]
+        assert "N4" in meta["EstimationAlgorithm"]
+    account = json.loads((anat / "sub-01_rec-inr_desc-bias_stats.json").read_text())
+    assert [position["stacks"][0] for position in account["positions"]] == firsts
+    preproc = json.loads((anat / f"{firsts[0].removesuffix('_T2w')}_desc-preproc_T2w.json").read_text())
+    assert "non-local means" in preproc["Denoising"]
+    assert "N4" in preproc["BiasCorrection"]
+    recon = json.loads((anat / "sub-01_rec-inr_desc-recon_stats.json").read_text())
+    assert recon["before"] == {"denoise": "nlm", "bias": "n4"}
+    assert validate(asked.output_dir) == []
 
 
 def test_further_resolutions_and_the_field_have_names_of_their_own(
