@@ -1,4 +1,4 @@
-"""Denoisers ranked by the T2 error of the whole way, not by how the stacks look: library, no app.
+"""Denoisers and bias correction ranked by the T2 error of the whole way, not by how the stacks look: library, no app.
 
 Cases: the two of the developers, and some of :mod:`benchmarks.fresh` with numbers of their own, one of them with twice
 the noise; three stacks per echo time, on a lattice of 1.2 mm (a third of the default's time). Each stack is denoised
@@ -21,12 +21,16 @@ import numpy as np
 from benchmarks.cases import CASES, HERE
 from benchmarks.fresh import options_of
 from benchmarks.models import PLANES, read_stacks, score_recon
+from fetalt2prep.core.bias.estimate import estimate_fields
+from fetalt2prep.core.bias.field import unbiased
+from fetalt2prep.core.bias.options import BIASES
 from fetalt2prep.core.denoise.noise import estimate_noise_sigma
 from fetalt2prep.core.denoise.options import DENOISERS, WITHOUT_FLOOR
 from fetalt2prep.core.denoise.registry import REGISTRY
 from fetalt2prep.core.recon.joint import reconstruct
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.stack import Stack
+from fetalt2prep.interfaces.n4 import n4_log_field
 from fetalt2prep.sim import CaseOptions, simulate_case, write_case
 from fetalt2prep.sim.score.truth_files import find_truth
 
@@ -37,7 +41,8 @@ FRESH = {
 }
 """Simulated here; the seed is 100 and the number."""
 RESULTS = HERE / "results" / "denoisers.json"
-KEY = ("case", "stacks", "resolution_mm", "denoise")
+KEY = ("case", "stacks", "resolution_mm", "denoise", "bias")
+DEFAULT = ("nlm", "none")
 
 
 @dataclass(frozen=True)
@@ -70,22 +75,26 @@ def denoised(stack: Stack, name: str) -> Stack:
     return replace(stack, pixels=pixels, noise_sigma=sigma, noise_floor=0.0 if name in WITHOUT_FLOOR else sigma)
 
 
-def run(case: Case, planes: Sequence[str], name: str, resolution_mm: float) -> dict[str, object]:
-    """Denoise, reconstruct, fit, score."""
+def run(case: Case, planes: Sequence[str], name: str, bias: str, resolution_mm: float) -> dict[str, object]:
+    """Denoise, divide by the fields, reconstruct, fit, score."""
     began = time.process_time()
     stacks = [denoised(stack, name) for stack in read_stacks(case.folder, planes)]
-    seconds = time.process_time() - began
+    after = time.process_time()
+    if bias == "n4":
+        fields = {index: field for group, field in estimate_fields(stacks, n4_log_field) for index in group}
+        stacks = [unbiased(stack, fields[index].on(stack)) for index, stack in enumerate(stacks)]
+    seconds = {"denoise_cpu_s": round(after - began, 1), "bias_cpu_s": round(time.process_time() - after, 1)}
     scores = score_recon(reconstruct(stacks, ReconOptions(resolution_mm=resolution_mm)), case.truth)
     return {
         "case": case.folder.name,
         "stacks": len(planes),
         "resolution_mm": resolution_mm,
         "denoise": name,
+        "bias": bias,
         "wm": scores["WM"]["mae"],  # type: ignore[index]
         "gm": scores["GM"]["mae"],  # type: ignore[index]
         "ssim": scores["ssim"],
-        "denoise_cpu_s": round(seconds, 1),
-    }
+    } | seconds
 
 
 def table(rows: Sequence[dict[str, object]], column: str) -> Iterator[str]:
@@ -111,6 +120,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--names", nargs="+", default=["ga24", "ga29", *FRESH])
     parser.add_argument("--denoise", nargs="+", choices=list(DENOISERS), default=list(DENOISERS))
+    parser.add_argument("--bias", nargs="+", choices=list(BIASES), default=list(BIASES), help="n4: with nlm only")
     parser.add_argument("--stacks", type=int, nargs="+", default=[3], choices=(1, 2, 3))
     parser.add_argument("--resolution", type=float, default=1.2, metavar="MM", help="lattice of the reconstruction")
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -122,13 +132,16 @@ def main(argv: Sequence[str] | None = None) -> None:
             planes = next(p for p in PLANES if len(p) == n_stacks)
             for case_name in args.names:
                 case = find_case(case_name, args.folder or Path(scratch))
-                for name in args.denoise:
-                    if (case_name, n_stacks, args.resolution, name) in {tuple(row[key] for key in KEY) for row in rows}:
+                ways = [(name, bias) for bias in args.bias for name in args.denoise]
+                for name, bias in (way for way in ways if way[0] == DEFAULT[0] or way[1] == DEFAULT[1]):
+                    key = (case_name, n_stacks, args.resolution, name, bias)
+                    if key in {tuple(row[part] for part in KEY) for row in rows}:
                         continue
-                    rows.append(run(case, planes, name, args.resolution))
+                    rows.append(run(case, planes, name, bias, args.resolution))
                     print(json.dumps(rows[-1]), flush=True)
                     args.out.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-    print("\n".join(table(rows, "denoise")))
+    print("\n".join(table([row for row in rows if row["bias"] == DEFAULT[1]], "denoise")))
+    print("\n".join(table([row for row in rows if row["denoise"] == DEFAULT[0]], "bias")))
 
 
 if __name__ == "__main__":
