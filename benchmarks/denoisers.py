@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.cases import CASES, HERE
 from benchmarks.fresh import options_of
 from benchmarks.models import PLANES, read_stacks, score_recon
-from fetalt2prep.core.bias.estimate import estimate_fields
+from fetalt2prep.core.bias.estimate import estimate_field
 from fetalt2prep.core.bias.field import unbiased
 from fetalt2prep.core.bias.options import BIASES
 from fetalt2prep.core.denoise.noise import estimate_noise_sigma
@@ -76,13 +76,13 @@ def denoised(stack: Stack, name: str) -> Stack:
 
 
 def run(case: Case, planes: Sequence[str], name: str, bias: str, resolution_mm: float) -> dict[str, object]:
-    """Denoise, divide by the fields, reconstruct, fit, score."""
+    """Denoise, divide by the field, reconstruct, fit, score."""
     began = time.process_time()
     stacks = [denoised(stack, name) for stack in read_stacks(case.folder, planes)]
     after = time.process_time()
     if bias == "n4":
-        fields = {index: field for group, field in estimate_fields(stacks, n4_log_field) for index in group}
-        stacks = [unbiased(stack, fields[index].on(stack)) for index, stack in enumerate(stacks)]
+        field = estimate_field(stacks, n4_log_field)
+        stacks = [unbiased(stack, field.on(stack)) for stack in stacks]
     seconds = {"denoise_cpu_s": round(after - began, 1), "bias_cpu_s": round(time.process_time() - after, 1)}
     scores = score_recon(reconstruct(stacks, ReconOptions(resolution_mm=resolution_mm)), case.truth)
     return {

@@ -101,7 +101,7 @@ class Options:
     denoise: str = "nlm"
     """One of ``DENOISERS``."""
     bias: str = "none"
-    """``n4``: the stacks are divided by fields of the coils; ``none``."""
+    """``n4``: the stacks are divided by the field of the coils; ``none``."""
     recon: ReconOptions = field(default_factory=ReconOptions)
     """The joint reconstruction."""
     t2: T2Options = field(default_factory=T2Options)

@@ -147,7 +147,7 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     group.add_argument(
         "--bias", choices=list(BIASES), default="none",
-        help="divide the stacks by smooth fields of the receive coils, the same at every echo time (n4), or not",
+        help="divide all stacks by one smooth field of the receive coils, the same at every echo time (n4), or not",
     )  # fmt: skip
     group.add_argument(
         "--recon-model", dest="recon.model", choices=MODELS, default=recon.model,

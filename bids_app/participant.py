@@ -119,7 +119,7 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
         ports = ["stack_table", "echo_files", "te_s", "brain_mask", "slice_table", "field_file", "recon_info"]
         sinks.append(("sink_recon", SinkRecon, ports))
     if reconstruct and options.bias != "none":
-        sinks.append(("sink_bias", SinkBias, ["stack_table", "bias_fields", "bias_info"]))
+        sinks.append(("sink_bias", SinkBias, ["stack_table", "bias_field", "bias_info"]))
     if fit_t2:
         sinks.append(("sink_t2", SinkT2, ["te_s", *T2_PORTS, "t2_info"]))
         sinks.append(("sink_regions", SinkRegions, REGION_PORTS))

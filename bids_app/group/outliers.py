@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_app.group.line import median_line
+from fetalt2prep.core.spread import MAD_TO_SIGMA
 
 LIMIT = 3.5
 """Size of the modified z-score from which a value counts as an outlier (Iglewicz and Hoaglin 1993)."""
@@ -64,7 +65,7 @@ def modified_z(values: NDArray[np.float64]) -> NDArray[np.float64]:
     if len(known) < MIN_SESSIONS:
         return np.full_like(values, np.nan)
     centre = np.median(known)
-    spread = 1.4826 * float(np.median(np.abs(known - centre)))
+    spread = MAD_TO_SIGMA * float(np.median(np.abs(known - centre)))
     if spread <= 1e-6 * float(np.abs(known).max()):  # all the same but for rounding
         return np.full_like(values, np.nan)
     return np.asarray((values - centre) / spread, dtype=np.float64)

@@ -39,8 +39,8 @@ DENOISED = {
 }
 """What was done to each slice, by the name of the denoiser."""
 UNBIASED = (
-    "The stacks were divided by smooth fields of the receive coils, found by N4 [9] in the geometric mean over echo"
-    " times: one for each plane, the same at every echo time, so that T2 does not change."
+    "All stacks were divided by one smooth field of the receive coils in scanner space, the same at every echo time,"
+    " found by N4 [9] in their geometric mean."
 )
 T2_MODELS = {
     "weighted": "least squares on the logarithm of the signal, weighted by the signal",

@@ -1,4 +1,4 @@
-"""Take the fields of the receive coils off the stacks of a session."""
+"""Take the field of the receive coils off the stacks of a session."""
 
 from __future__ import annotations
 
@@ -14,31 +14,33 @@ from nipype.interfaces.base import (
     traits,
 )
 
+PERCENTILES = (1, 50, 99)
 
-class _BiasFieldsInputSpec(BaseInterfaceInputSpec):
+
+class _BiasFieldInputSpec(BaseInterfaceInputSpec):
     in_files = InputMultiObject(File(exists=True), mandatory=True, desc="stacks, slices last, one intensity scale")
     masks = InputMultiObject(File(exists=True), mandatory=True, desc="brain mask of each stack")
     echo_times_s = traits.List(traits.Float, mandatory=True, desc="echo time of each stack, s")
 
 
-class _BiasFieldsOutputSpec(TraitedSpec):
-    out_files = traits.List(File(exists=True), desc="stacks divided by their fields, same order")
-    field_files = traits.List(File(exists=True), desc="field of each position, on the grid of its first stack")
-    info_file = File(exists=True, desc="JSON: stacks of each position, range of its field inside the masks")
+class _BiasFieldOutputSpec(TraitedSpec):
+    out_files = traits.List(File(exists=True), desc="stacks divided by the field, same order")
+    field_file = File(exists=True, desc="the field on a coarse grid in scanner space, mean 1 inside the masks")
+    info_file = File(exists=True, desc="JSON: method, and percentiles of the field inside the masks")
 
 
-class BiasFields(SimpleInterface):
-    """Stacks divided by one smooth field for each position, which all echo times share: T2 stays what it was."""
+class BiasField(SimpleInterface):
+    """Stacks divided by one smooth field that all positions and echo times share: T2 stays what it was."""
 
-    input_spec = _BiasFieldsInputSpec
-    output_spec = _BiasFieldsOutputSpec
+    input_spec = _BiasFieldInputSpec
+    output_spec = _BiasFieldOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:
         import json
 
         import numpy as np
 
-        from fetalt2prep.core.bias.estimate import estimate_fields
+        from fetalt2prep.core.bias.estimate import estimate_field
         from fetalt2prep.core.bias.field import unbiased
         from fetalt2prep.interfaces.n4 import n4_log_field
         from fetalt2prep.io.stack import load_stack
@@ -49,26 +51,16 @@ class BiasFields(SimpleInterface):
             load_stack(Path(image), Path(mask), te_s=te_s)[0]
             for image, mask, te_s in zip(i.in_files, i.masks, i.echo_times_s, strict=True)
         ]
-        out_files, field_files, told = [""] * len(stacks), [], []
-        for number, (group, field) in enumerate(estimate_fields(stacks, n4_log_field), start=1):
-            seen = []
-            for index in group:
-                stack, values = stacks[index], field.on(stacks[index])
-                path = cwd / Path(i.in_files[index]).name
-                out_files[index] = str(save_volume(unbiased(stack, values).pixels, stack.affine, path))
-                seen.append(values[stack.mask])
-                if index == group[0]:
-                    path = cwd / f"position-{number}_bias.nii.gz"
-                    field_files.append(str(save_volume(values, stack.affine, path)))
-            low, high = (float(value) for value in np.percentile(np.concatenate(seen), (1, 99)))
-            told.append(
-                {
-                    "stacks": [stacks[index].name for index in group],
-                    "indices": group,
-                    "field_percentiles_1_99": [low, high],
-                }
-            )
+        field = estimate_field(stacks, n4_log_field)
+        out_files, inside = [], []
+        for image, stack in zip(i.in_files, stacks, strict=True):
+            there = field.on(stack)
+            inside.append(there[stack.mask])
+            out_files.append(str(save_volume(unbiased(stack, there).pixels, stack.affine, cwd / Path(image).name)))
+        levels = np.percentile(np.concatenate(inside), PERCENTILES)
+        info = {"method": "n4", "percentiles": dict(zip(map(str, PERCENTILES), map(float, levels), strict=True))}
         info_file = cwd / "bias.json"
-        info_file.write_text(json.dumps({"method": "n4", "positions": told}, indent=2) + "\n", encoding="utf-8")
-        self._results.update(out_files=out_files, field_files=field_files, info_file=str(info_file))
+        info_file.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
+        field_file = save_volume(np.exp(field.log_field), field.grid.affine, cwd / "field_of_coils.nii.gz")
+        self._results.update(out_files=out_files, field_file=str(field_file), info_file=str(info_file))
         return runtime

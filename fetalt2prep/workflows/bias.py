@@ -1,18 +1,18 @@
-"""Fields of the receive coils, taken off the stacks of a session."""
+"""Field of the receive coils, taken off the stacks of a session."""
 
 from __future__ import annotations
 
 from nipype.interfaces.utility import IdentityInterface
 from nipype.pipeline import engine as pe
 
-from fetalt2prep.interfaces.bias import BiasFields
+from fetalt2prep.interfaces.bias import BiasField
 
 INPUTS = ["in_files", "masks", "echo_times_s"]
-OUTPUTS = ["out_files", "field_files", "info_file"]
+OUTPUTS = ["out_files", "field_file", "info_file"]
 
 
 def init_bias_wf(name: str = "bias_wf") -> pe.Workflow:
-    """Divide the stacks by one smooth field for each position, which all echo times share.
+    """Divide the stacks by one smooth field, which all positions and echo times share.
 
     Inputs
     ------
@@ -25,15 +25,15 @@ def init_bias_wf(name: str = "bias_wf") -> pe.Workflow:
     -------
     out_files
         Divided stacks, same order, same scale.
-    field_files
-        Field of each position, mean 1 inside the masks, on the grid of its first stack.
+    field_file
+        The field on a coarse grid in scanner space, mean 1 inside the masks.
     info_file
-        Which stacks share which field, and its range (JSON).
+        Method, and percentiles of the field inside the masks (JSON).
     """
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(IdentityInterface(fields=INPUTS), name="inputnode")
     outputnode = pe.Node(IdentityInterface(fields=OUTPUTS), name="outputnode")
-    bias = pe.Node(BiasFields(), name="bias")
+    bias = pe.Node(BiasField(), name="bias")
     workflow.connect([
         (inputnode, bias, [(port, port) for port in INPUTS]),
         (bias, outputnode, [(port, port) for port in OUTPUTS]),

@@ -77,8 +77,8 @@ def init_fetal_t2_wf(
     denoise
         One of :data:`fetalt2prep.core.denoise.options.DENOISERS`.
     bias
-        ``n4``: the stacks are divided by fields of the coils (:func:`.bias.init_bias_wf`); ``none``: they are not, and
-        the outputs of that step are left out.
+        ``n4``: the stacks are divided by the field of the coils (:func:`.bias.init_bias_wf`); ``none``: they are not,
+        and the outputs of that step are left out.
     recon
         Options of the reconstruction; None: the defaults.
     reconstruct
@@ -112,11 +112,11 @@ def init_fetal_t2_wf(
     Outputs
     -------
     stacks, stack_masks
-        Stacks that entered the reconstruction, denoised and divided by their fields, slices last; their masks.
+        Stacks that entered the reconstruction, denoised and divided by that field, slices last; their masks.
     stack_table
         One row per stack, with the reason where one was set aside (TSV).
-    bias_fields, bias_info
-        Field of each position of stacks, on the grid of its first stack; account (JSON). Only with ``bias``.
+    bias_field, bias_info
+        Field of the receive coils on a coarse grid; method and range (JSON). Only with ``bias``.
     echo_files, te_s
         Reconstructed volumes by ascending echo time, scanner units; the times, seconds.
     brain_mask, residual
@@ -134,7 +134,7 @@ def init_fetal_t2_wf(
     """
     fit_t2 = fit_t2 and reconstruct
     outputs = ["stacks", "stack_masks", "stack_table", *(RECON_OUTPUTS.values() if reconstruct else ())]
-    outputs += ["bias_fields", "bias_info"] if reconstruct and bias != "none" else []
+    outputs += ["bias_field", "bias_info"] if reconstruct and bias != "none" else []
     outputs += T2_OUTPUTS.values() if fit_t2 else []
     outputs += SAMPLED_OUTPUTS.values() if sample_mm and reconstruct else []
     workflow = pe.Workflow(name=name)
@@ -161,7 +161,7 @@ def init_fetal_t2_wf(
         workflow.connect([
             (denoise_wf, last_wf, [("outputnode.out_files", "inputnode.in_files")]),
             (mask_wf, last_wf, [(f"outputnode.{port}", f"inputnode.{port}") for port in ("masks", "echo_times_s")]),
-            (last_wf, outputnode, [("outputnode.field_files", "bias_fields"), ("outputnode.info_file", "bias_info")]),
+            (last_wf, outputnode, [("outputnode.field_file", "bias_field"), ("outputnode.info_file", "bias_info")]),
         ])  # fmt: skip
     workflow.connect([(last_wf, outputnode, [("outputnode.out_files", "stacks")])])
     if not reconstruct:

@@ -113,30 +113,21 @@ def test_names_and_validator_with_sessions_and_orientations(
     assert validate(options.output_dir) == []
 
 
-def test_a_field_of_the_coils_is_named_after_the_first_stack_of_its_position(
+def test_the_field_of_the_coils_is_one_of_the_session_and_names_its_stacks(
     bids: Path, write_stack: WriteStack, options: Options, tmp_path: Path
 ) -> None:
-    names = [f"sub-01_acq-{a}_echo-{e}_T2w" for a in ("ax", "cor") for e in (1, 2, 3)]
-    session = session_of(bids, write_stack, names, options.masks)
+    session = session_of(bids, write_stack, [f"sub-01_echo-{e}_T2w" for e in (1, 2, 3, 4)], options.masks)
     asked, folder = replace(options, bias="n4"), tmp_path / "cwd"
-    run_sinks(replace(session, stacks=(*session.stacks, session.stacks[-1])), asked, folder)
-    indices = [[n for n, stack in enumerate(session.stacks) if f"acq-{a}_" in stack.name] for a in ("ax", "cor")]
-    (folder / "bias.json").write_text(json.dumps({"method": "n4", "positions": [{"indices": i} for i in indices]}))
-    fields = [result(folder, f"field{n}") for n in (1, 2)]
-    table = str(folder / "table.tsv")
-    SinkBias(
-        session=session, options=asked, stack_table=table, bias_fields=fields, bias_info=str(folder / "bias.json")
-    ).run(cwd=str(folder))
+    run_sinks(session, asked, folder)
+    (folder / "bias.json").write_text(json.dumps({"method": "n4", "percentiles": {"50": 1.0}}))
+    common: dict[str, Any] = {"session": session, "options": asked, "stack_table": str(folder / "table.tsv")}
+    SinkBias(**common, bias_field=result(folder, "field"), bias_info=str(folder / "bias.json")).run(cwd=str(folder))
     write_dataset(asked)
     anat = asked.output_dir / "sub-01" / "anat"
-    firsts = [session.stacks[group[0]].name for group in indices]
-    for group, first in zip(indices, firsts, strict=True):
-        meta = json.loads((anat / f"{first.removesuffix('_T2w')}_desc-bias_T2w.json").read_text())
-        assert meta["Sources"] == [f"bids:raw:sub-01/anat/{session.stacks[n].name}.nii.gz" for n in group]
-        assert "N4" in meta["EstimationAlgorithm"]
-    account = json.loads((anat / "sub-01_rec-inr_desc-bias_stats.json").read_text())
-    assert [position["stacks"][0] for position in account["positions"]] == firsts
-    preproc = json.loads((anat / f"{firsts[0].removesuffix('_T2w')}_desc-preproc_T2w.json").read_text())
+    meta = json.loads((anat / "sub-01_rec-inr_desc-bias_T2w.json").read_text())
+    assert meta["Sources"] == [f"bids:raw:sub-01/anat/{stack.name}.nii.gz" for stack in session.stacks[:-1]]
+    assert "N4" in meta["EstimationAlgorithm"]
+    preproc = json.loads((anat / "sub-01_echo-1_desc-preproc_T2w.json").read_text())
     assert "non-local means" in preproc["Denoising"]
     assert "N4" in preproc["BiasCorrection"]
     recon = json.loads((anat / "sub-01_rec-inr_desc-recon_stats.json").read_text())

@@ -1,1 +1,1 @@
-"""The field of the receive coils, one for each position of stacks and the same at every echo time."""
+"""The field of the receive coils: one in scanner space, the same for every stack and echo time."""

@@ -1,4 +1,4 @@
-"""Geometric mean of the stacks of a position, on one coarse grid."""
+"""Geometric mean of the stacks of a session, on one coarse grid."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def log_mean(stacks: Sequence[Stack]) -> LogMean:
     """
     seen = [stack for stack in stacks if (stack.pixels[stack.mask] > 0).any()]
     if not seen:
-        raise ValueError("No stack of the position has a bright pixel inside its mask: there is no field to estimate.")
+        raise ValueError("No stack has a bright pixel inside its mask: there is no field to estimate.")
     corners = [np.argwhere(s.mask) @ s.affine[:3, :3].T + s.affine[:3, 3] for s in seen]
     grid = Grid.around(torch.from_numpy(np.concatenate(corners)), SPACING_MM, MARGIN_MM)
     points = grid.points_mm().double().numpy()

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 BIASES = {
     "none": "none",
-    "n4": "N4 on the geometric mean over echo times, one field for each position of stacks",
+    "n4": "N4 on the geometric mean of all stacks, one field in scanner space for every stack and echo time",
 }
