@@ -66,7 +66,7 @@ def _denoise_slice(
     corners = np.array(
         [(x, y) for x in starts[0] for y in starts[1] if wanted[x : x + edge, y : y + edge].any()], dtype=int
     )
-    windows = sliding_window_view(plane.astype(np.float64), (edge, edge), axis=(0, 1))  # type: ignore[call-overload]
+    windows = sliding_window_view(plane.astype(np.float64), (edge, edge), axis=(0, 1))
     patches = windows[corners[:, 0], corners[:, 1]].reshape(len(corners), n_volumes, edge * edge)
     kept, noise, n_kept = _noise_free(patches)
     total, weight, level = np.zeros(plane.shape), np.zeros(plane.shape[:2]), np.zeros(plane.shape[:2])
