@@ -381,3 +381,10 @@ def test_noise_floor_is_that_of_the_pixels_as_acquired(stacks):
     assert flatten(quiet).noise_sigma * flatten(quiet).scale == pytest.approx(25.0)
     own = flatten(stacks)
     assert 4.0 < own.noise_sigma * own.scale < 9.0  # 6 were put in
+
+
+def test_a_denoiser_that_took_the_floor_off_leaves_the_noise(stacks):
+    flat = flatten([replace(s, noise_sigma=25.0, noise_floor=0.0) for s in stacks])
+    assert flat.noise_sigma * flat.scale == pytest.approx(25.0)
+    assert 0 < flat.noise_floor < 1e-3 * flat.noise_sigma
+    assert flatten([replace(s, noise_sigma=25.0) for s in stacks]).noise_floor == flat.noise_sigma
