@@ -116,7 +116,7 @@ def test_core_imports_no_file_or_framework(path: Path) -> None:
     [
         ("bids", {"bids_app/query.py"}),
         ("niworkflows", {"bids_app/outputs.py"}),
-        ("nilearn", {"bids_app/report/viewer.py", "fetalt2prep/sim/adult.py"}),  # drawing; the packaged template
+        ("nilearn", {"fetalt2prep/sim/adult.py"}),  # the packaged template
     ],
 )
 def test_one_file_knows_the_framework(module: str, owners: set[str]) -> None:
@@ -181,7 +181,13 @@ def test_every_dependency_is_pinned_and_used() -> None:
         if "==" in line
     }
     assert set(normal) - pinned == set()
-    import_name = {"pybids": "bids", "pyyaml": "yaml", "scikit-image": "skimage", "simpleitk": "SimpleITK"}
+    import_name = {
+        "pybids": "bids",
+        "pyyaml": "yaml",
+        "pillow": "PIL",
+        "scikit-image": "skimage",
+        "simpleitk": "SimpleITK",
+    }
     imported = {module.split(".")[0] for path in product_files() for module in imported_modules(path)}
     assert {import_name.get(name, name.replace("-", "_")) for name in normal} - imported == set()
 

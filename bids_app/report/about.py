@@ -41,7 +41,14 @@ def about(
         name = f", session {session.label}" if len(sessions) > 1 else ""
         if session.facts:
             rows = flatten({k: v for k, v in session.facts.items() if k != "notes"})
-            groups.append({"title": f"Reconstruction{name}: settings, time, memory, versions", "rows": rows, "open": False, "note": ""})
+            groups.append(
+                {
+                    "title": f"Reconstruction{name}: settings, time, memory, versions",
+                    "rows": rows,
+                    "open": False,
+                    "note": "",
+                }
+            )
     if options:
         rows = {name: value for name, value in flatten(options).items() if name not in MACHINE}
         groups.append({"title": "Options", "rows": rows, "open": False, "note": ""})

@@ -38,7 +38,10 @@ def findings(table: Table, level: str) -> tuple[str, ...]:
         if row["level"] == level:
             text = f"{row['check']}: {row['found']}" + (f" ({row['action']})" if row["action"] else "")
             by_text.setdefault(text, []).append(row["stack"])
-    return tuple(f"{', '.join(stacks) if len(stacks) < 4 else f'{len(stacks)} stacks'}: {text}." for text, stacks in by_text.items())
+    return tuple(
+        f"{', '.join(stacks) if len(stacks) < 4 else f'{len(stacks)} stacks'}: {text}."
+        for text, stacks in by_text.items()
+    )
 
 
 def quality_table(table: Table) -> tuple[list[str], list[dict[str, object]]]:
@@ -48,7 +51,8 @@ def quality_table(table: Table) -> tuple[list[str], list[dict[str, object]]]:
     rows: list[dict[str, object]] = []
     for n, stack in enumerate(table.get("stack", [])):
         cells = [
-            f"{numeric[name][n]:.3g}" if math.isfinite(numeric[name][n]) else _plain(table[name][n]) or "n/a" for name in columns
+            f"{numeric[name][n]:.3g}" if math.isfinite(numeric[name][n]) else _plain(table[name][n]) or "n/a"
+            for name in columns
         ]
         rows.append({"label": short_label(stack), "cells": cells})
     return [name.replace("_", " ") for name in columns], rows

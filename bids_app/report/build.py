@@ -71,7 +71,14 @@ def _add_failure(page: Page, reasons: tuple[str, ...], crash: str) -> None:
     verdict = Verdict(level=BAD, reasons=tuple(dict.fromkeys(reasons)))
     content: dict[str, object] = dict.fromkeys(("cards", "sentences", "warnings"), [])
     page.add(
-        "summary", "summary.html", session=None, verdict=verdict, crash=_last_lines(crash), errors=True, map=None, **content
+        "summary",
+        "summary.html",
+        session=None,
+        verdict=verdict,
+        crash=_last_lines(crash),
+        errors=True,
+        map=None,
+        **content,
     )
 
 

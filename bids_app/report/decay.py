@@ -58,14 +58,20 @@ def choose_decays(
     te_ms: Sequence[float],
     mask: NDArray[np.bool_],
 ) -> list[Decay]:
-    """Voxels at fixed percentiles of T2 (x, y, z), each the one nearest to its percentile; echoes: (echo, x, y, z)."""
+    """Voxels at fixed percentiles of T2 (x, y, z); echoes: (echo, x, y, z).
+
+    Of the hundredth of the voxels nearest to a percentile, the one whose standard error is the median of theirs.
+    """
     at = np.argwhere(mask & np.isfinite(t2_ms) & np.isfinite(s0))
     if not len(at):
         return []
     values = t2_ms[tuple(at.T)]
     found: list[Decay] = []
     for percentile in PERCENTILES:
-        i, j, k = at[int(np.argmin(np.abs(values - np.percentile(values, percentile))))].tolist()
+        near = np.argsort(np.abs(values - np.percentile(values, percentile)), kind="stable")[: 1 + len(values) // 100]
+        if stderr_ms is not None:
+            near = near[np.argsort(stderr_ms[tuple(at[near].T)], kind="stable")]
+        i, j, k = at[near[len(near) // 2 if stderr_ms is not None else 0]].tolist()
         if any(decay.voxel == (i, j, k) for decay in found):
             continue
         found.append(

@@ -14,7 +14,15 @@ from bids_app.report.figures_fit import figure_decays
 from bids_app.report.figures_reasons import figure_reasons
 from bids_app.report.figures_recon import figure_recon, shared_window
 from bids_app.report.figures_regions import RegionT2, figure_age, figure_regions
-from bids_app.report.figures_t2 import DOUBT_COLOURS, S0_COLOURS, T2_COLOURS, MapPicture, doubt_range, figure_maps, round_up
+from bids_app.report.figures_t2 import (
+    DOUBT_COLOURS,
+    S0_COLOURS,
+    T2_COLOURS,
+    MapPicture,
+    doubt_range,
+    figure_maps,
+    round_up,
+)
 from bids_app.report.ink import ABOVE
 from bids_app.report.measured import raw_planes, sharpness
 from bids_app.report.pictures import centre_of
@@ -71,7 +79,9 @@ def reconstruction(
         (sharpness(volume.values, inside, spacing_mm, centre), sharpness(plane, inside, spacing_mm, centre))
         for (_, volume), plane in zip(echoes, raw, strict=True)
     ]
-    said = "; ".join(f"{after:.1f} against {was:.1f} at {te:g} ms" for te, (after, was) in zip(te_ms, pairs, strict=True))
+    said = "; ".join(
+        f"{after:.1f} against {was:.1f} at {te:g} ms" for te, (after, was) in zip(te_ms, pairs, strict=True)
+    )
     words = (
         f"Sharpness, the mean gradient in these planes in per cent of the mean signal per millimetre, result against raw"
         f" interpolation: {said}. Noise raises it as well as detail does."
@@ -84,7 +94,10 @@ def density(folder: FigureFolder, values: Volume, inside: NDArray[np.bool_]) -> 
     known = values.values[inside & np.isfinite(values.values)]
     high = round_up(float(np.percentile(known, 95))) if len(known) else 1.0
     shown = MapPicture(
-        values=np.where(inside, values.values, np.nan).astype(np.float32), label="effective slices", high=high, colours="cividis"
+        values=np.where(inside, values.values, np.nan).astype(np.float32),
+        label="effective slices",
+        high=high,
+        colours="cividis",
     )
     return folder.picture(
         figure_maps([shown], inside, values.spacing_mm),
@@ -118,7 +131,7 @@ def other_maps(folder: FigureFolder, t2: T2Volumes, high_ms: float) -> list[Show
     if t2.s0 is not None:
         values = np.where(t2.mask, t2.s0, np.nan).astype(np.float32)
         known = values[np.isfinite(values)]
-        high = round_up(float(np.percentile(known, 98))) if len(known) else 1.0
+        high = float(f"{np.percentile(known, 99):.2g}") if len(known) else 1.0
         maps.append(MapPicture(values=values, label="S0 (scanner units)", high=high, colours=S0_COLOURS))
         said.append(f"S0, the signal at echo time zero, 0 to {high:g} scanner units.")
     if t2.stderr_ms is not None:
@@ -141,19 +154,21 @@ def other_maps(folder: FigureFolder, t2: T2Volumes, high_ms: float) -> list[Show
             title="S0 and how sure the T2 map is",
             alt="Maps in three planes: " + " ".join(said),
             caption=" ".join(said)
-            + f" The bars of the errors end at the 95th percentile of the voxels with a T2 up to {high_ms:g} ms, rounded up;"
-            " turquoise: above it, mostly fluid. Gray: no T2. In the errors dark is good. Same planes as above.",
+            + f" The bars of the errors end at the 80th percentile of the voxels with a T2 up to {high_ms:g} ms, rounded up;"
+            " turquoise: above it, mostly fluid and the border of the brain. Gray: no T2. In the errors dark is good. Same planes as above.",
         )
     ]
 
 
 def reasons(folder: FigureFolder, session: Session, t2: T2Volumes) -> list[Shown]:
-    """Why voxels have a T2 or none; empty when the codes were not written."""
+    """Why voxels have a T2 or none; empty when the codes were not written, or every brain voxel has one."""
     path = session.path("desc-reason_dseg.nii.gz")
     if path is None:
         return []
     codes = read_volume(path).values
     missing = 100.0 * float(np.mean(codes[t2.mask] != 0)) if t2.mask.any() else 0.0
+    if missing == 0.0:
+        return []
     return [
         folder.picture(
             figure_reasons(codes, t2.mask, t2.spacing_mm),
@@ -208,7 +223,9 @@ def decays(folder: FigureFolder, t2: T2Volumes, echoes: Sequence[Echo], high_ms:
     ]
 
 
-def context(folder: FigureFolder, regions: Sequence[RegionT2], age_weeks: float | None, field_t: float | None) -> list[Shown]:
+def context(
+    folder: FigureFolder, regions: Sequence[RegionT2], age_weeks: float | None, field_t: float | None
+) -> list[Shown]:
     """T2 beside gestational age and literature; empty without regions of tissue."""
     if not regions:
         return []

@@ -74,7 +74,9 @@ def motion(folder: FigureFolder, stacks: Sequence[StackMotion]) -> list[Shown]:
     ]
 
 
-def inspector(folder: FigureFolder, motions: Sequence[StackMotion], pictures: Sequence[StackPicture]) -> Inspector | None:
+def inspector(
+    folder: FigureFolder, motions: Sequence[StackMotion], pictures: Sequence[StackPicture]
+) -> Inspector | None:
     """Heat maps of weight and residual with the slices behind them; None without a slice table."""
     if not motions:
         return None

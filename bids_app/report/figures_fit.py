@@ -59,7 +59,10 @@ def figure_agreement(found: Sequence[Agreement]) -> Figure:
         )
         axes.plot([0, high], [0, high], color=AXIS_COLOURS[0], linewidth=1.3, label="equal")
         axes.set_title(
-            f"TE {echo.te_ms:g} ms: r = {echo.correlation:.3f}, error {echo.error_percent:.1f} %", fontsize=10, loc="left"
+            f"TE {echo.te_ms:g} ms: r = {echo.correlation:.3f}, error {echo.error_percent:.1f} %",
+            fontsize=10,
+            loc="left",
+            color=INK,
         )
         axes.set_xlabel("predicted (scanner units)", fontsize=9)
         axes.set_xlim(0, edges[-1])

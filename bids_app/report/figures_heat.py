@@ -88,7 +88,7 @@ def weight_map(stacks: Sequence[StackMotion], columns: Sequence[dict[int, int]] 
         low="0",
         high="1",
         colours=_key(WEIGHT_COLOURS),
-        rows=_rows(stacks, [s.weight for s in stacks], WEIGHT_COLOURS, 1.0, "weight {:.2f}", columns),
+        rows=_rows(stacks, [s.weight for s in stacks], WEIGHT_COLOURS, 1.0, "weight {:.1f}", columns),
     )
 
 
@@ -104,7 +104,12 @@ def residual_map(stacks: Sequence[StackMotion], columns: Sequence[dict[int, int]
         high=f"{RESIDUAL_HIGH:g} times the median or more",
         colours=_key(RESIDUAL_COLOURS),
         rows=_rows(
-            stacks, relative_residual(stacks), RESIDUAL_COLOURS, RESIDUAL_HIGH, "residual {:.1f} times the median", columns
+            stacks,
+            relative_residual(stacks),
+            RESIDUAL_COLOURS,
+            RESIDUAL_HIGH,
+            "residual {:.1f} times the median",
+            columns,
         ),
     )
 
@@ -132,7 +137,7 @@ def _rows(
                 cells[at] = _blank(at, "empty")
                 continue
             red, green, blue, _ = colormaps[name](min(max(value / high, 0.0), 1.0))
-            dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+            dark = _luminance(red, green, blue) < 0.179  # black and white have the same contrast there
             said = f"{stack.label}, slice {at}: {words.format(value)}"
             cells[at] = HeatCell(
                 slice_idx=at,
@@ -146,6 +151,12 @@ def _rows(
             )
         rows.append((stack.label, tuple(cells)))
     return tuple(rows)
+
+
+def _luminance(*channels: float) -> float:
+    """Relative luminance of an sRGB colour, as WCAG 2 defines it."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _blank(slice_idx: int, status: str) -> HeatCell:

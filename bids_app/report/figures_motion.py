@@ -77,7 +77,9 @@ def figure_motion(stacks: Sequence[StackMotion]) -> Markup:
             _panel(drawing, stack, getattr(stack, column), left, top + 20, limit, unit)
     drawing.text(LEFTS[0], drawing.height - 2, "slice in order of acquisition", size=11)
     drawing.text(LEFTS[1], drawing.height - 2, "slice in order of acquisition", size=11)
-    words = f"Rotation in degrees and displacement in millimetres of each slice about three axes, for {len(stacks)} stacks."
+    words = (
+        f"Rotation in degrees and displacement in millimetres of each slice about three axes, for {len(stacks)} stacks."
+    )
     return drawing.svg(words)
 
 
@@ -97,15 +99,15 @@ def _panel(
     for mark in marks:
         strong = mark == 0
         drawing.line(left, down(mark), left + PLOT_WIDTH, down(mark), width=1.2 if strong else 0.7)
-        drawing.text(left - 6, down(mark) + 3.5, f"{mark:g}{' ' + unit if mark == marks[-1] else ''}", size=10, anchor="end")
+        drawing.text(
+            left - 6, down(mark) + 3.5, f"{mark:g}{' ' + unit if mark == marks[-1] else ''}", size=10, anchor="end"
+        )
     for number in every(count):
         drawing.text(across(number - 1), top + PLOT + 13, str(number), size=10, anchor="middle")
     drawing.line(left, top, left, top + PLOT, colour=INK_OF_PAGE, width=1)
     status = stack.status[order]
     for axis, colour in enumerate(AXIS_COLOURS):
         shown = np.where(status == "used", values[order, axis], np.nan)
-        drawing.curve(
-            ((across(p), down(v)) for p, v in enumerate(shown)), colour=colour, name=f"axis-{'xyz'[axis]}"
-        )
+        drawing.curve(((across(p), down(v)) for p, v in enumerate(shown)), colour=colour, name=f"axis-{'xyz'[axis]}")
     for position in np.flatnonzero(status == "set-aside"):
         drawing.cross(across(int(position)), down(0.0), colour=BAD)

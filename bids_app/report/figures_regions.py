@@ -76,7 +76,9 @@ def _quartiles(axes: object, regions: Sequence[RegionT2], high_ms: float) -> Non
     assert isinstance(axes, Axes)
     for row, region in enumerate(regions):
         if region.q25_ms >= high_ms:
-            axes.text(0.985 * high_ms, row, f"{region.median_ms:.0f} ms →", fontsize=8.5, color=INK, ha="right", va="center")
+            axes.text(
+                0.985 * high_ms, row, f"{region.median_ms:.0f} ms →", fontsize=8.5, color=INK, ha="right", va="center"
+            )
             continue
         colour = colormaps[T2_COLOURS](min(region.median_ms / high_ms, 1.0))
         axes.barh(row, region.q75_ms - region.q25_ms, left=region.q25_ms, height=0.55, color=colour, edgecolor="none")
@@ -86,7 +88,10 @@ def _quartiles(axes: object, regions: Sequence[RegionT2], high_ms: float) -> Non
 
 
 def figure_age(
-    regions: Sequence[RegionT2], age_weeks: float | None, field_t: float | None, literature: Sequence[Literature] = LITERATURE
+    regions: Sequence[RegionT2],
+    age_weeks: float | None,
+    field_t: float | None,
+    literature: Sequence[Literature] = LITERATURE,
 ) -> Figure:
     """T2 (ms) of the session's regions at its gestational age (weeks), beside values of the literature.
 
@@ -103,7 +108,9 @@ def figure_age(
         else:
             axes.axhline(middle, color=colour, linewidth=1.6, alpha=alpha, linestyle="-" if same else "--")
         words = f"{entry.tissue}, {entry.field_t:g} T ({entry.source})"
-        axes.text(AGES_WEEKS[1] - 0.15, middle, words, fontsize=8, color=INK, ha="right", va="bottom", alpha=max(alpha, 0.8))
+        axes.text(
+            AGES_WEEKS[1] - 0.15, middle, words, fontsize=8, color=INK, ha="right", va="bottom", alpha=max(alpha, 0.8)
+        )
     at = float(np.mean(AGES_WEEKS)) if age_weeks is None else age_weeks
     for n, region in enumerate(regions):
         x = at + 0.35 * (n - (len(regions) - 1) / 2)
@@ -111,13 +118,27 @@ def figure_age(
             axes.axhline(region.median_ms, color=AXIS_COLOURS[2], linewidth=1.2)
             x = AGES_WEEKS[0] + 0.2
         else:
-            axes.plot([x, x], [region.q25_ms, region.q75_ms], color=AXIS_COLOURS[2], linewidth=2.2, solid_capstyle="round")
-            axes.plot([x], [region.median_ms], "o", color=AXIS_COLOURS[2], markersize=7, markeredgecolor=INK, markeredgewidth=0.6)
+            axes.plot(
+                [x, x], [region.q25_ms, region.q75_ms], color=AXIS_COLOURS[2], linewidth=2.2, solid_capstyle="round"
+            )
+            axes.plot(
+                [x],
+                [region.median_ms],
+                "o",
+                color=AXIS_COLOURS[2],
+                markersize=7,
+                markeredgecolor=INK,
+                markeredgewidth=0.6,
+            )
         axes.text(x + 0.3, region.median_ms, region.name, fontsize=8.5, color=INK, va="center", fontweight="bold")
     heights = [region.q75_ms for region in regions] + [entry.high_ms for entry in literature]
     axes.set_xlim(*AGES_WEEKS)
     axes.set_ylim(100, 1.12 * max(heights, default=400.0))
-    axes.set_xlabel("gestational age (weeks)" if age_weeks is not None else "gestational age (weeks); that of this session is not known")
+    axes.set_xlabel(
+        "gestational age (weeks)"
+        if age_weeks is not None
+        else "gestational age (weeks); that of this session is not known"
+    )
     axes.set_ylabel("T2 (ms)")
     plain_axes(axes)
     return figure

@@ -32,6 +32,8 @@ MARGIN_MM = 4.0
 T2_COLOURS = "viridis"
 DOUBT_COLOURS = "magma"
 S0_COLOURS = "gray"
+DOUBT_PERCENTILE = 80.0
+"""The border of the brain has errors many times those of the inside, which a wider bar would hide."""
 HISTOGRAM_BINS = 80
 
 
@@ -61,13 +63,13 @@ def t2_range_ms(field_t: float | None) -> float:
 def doubt_range(doubt: NDArray[np.float32], t2_ms: NDArray[np.float32], t2_high_ms: float) -> float:
     """Upper end of a colour bar for the error of T2, both (x, y, z) and NaN without an answer.
 
-    95th percentile over the tissue, which is where T2 lies on the colour bar of the map, rounded up: fluid, whose T2
+    80th percentile over the tissue, which is where T2 lies on the colour bar of the map, rounded up: fluid, whose T2
     and error are many times those of tissue, takes no part. Over all voxels when there is no tissue.
     """
     known = np.isfinite(doubt)
     tissue = known & (t2_ms <= t2_high_ms)
     values = doubt[tissue if tissue.any() else known]
-    return round_up(float(np.percentile(values, 95))) if len(values) else 1.0
+    return round_up(float(np.percentile(values, DOUBT_PERCENTILE))) if len(values) else 1.0
 
 
 def round_up(value: float) -> float:

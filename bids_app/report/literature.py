@@ -68,7 +68,9 @@ def told(entries: tuple[Literature, ...] = LITERATURE) -> list[dict[str, str]]:
         {
             "tissue": entry.tissue,
             "field": f"{entry.field_t:g} T",
-            "value": f"{entry.low_ms:g} ms" if entry.low_ms == entry.high_ms else f"{entry.low_ms:g} to {entry.high_ms:g} ms",
+            "value": f"{entry.low_ms:g} ms"
+            if entry.low_ms == entry.high_ms
+            else f"{entry.low_ms:g} to {entry.high_ms:g} ms",
             "said": entry.said,
             "source": entry.source,
             "link": entry.link,

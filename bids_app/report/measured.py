@@ -150,7 +150,9 @@ def raw_planes(
     return raw, len(stacks)
 
 
-def sharpness(volume: NDArray[np.float32], mask: NDArray[np.bool_], spacing_mm: Sequence[float], centre: Sequence[int]) -> float:
+def sharpness(
+    volume: NDArray[np.float32], mask: NDArray[np.bool_], spacing_mm: Sequence[float], centre: Sequence[int]
+) -> float:
     """Mean size of the gradient in three planes through the mask, over the mean signal there, per cent per mm.
 
     Comparable between volumes in the same planes; noise raises it as well as detail does.

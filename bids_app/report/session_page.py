@@ -51,7 +51,15 @@ class SessionPage:
     """Draws one session and adds it to the page."""
 
     def __init__(
-        self, page: Page, out_dir: Path, session: Session, *, heading: str | None, number: int, single_file: bool, viewer: bool
+        self,
+        page: Page,
+        out_dir: Path,
+        session: Session,
+        *,
+        heading: str | None,
+        number: int,
+        single_file: bool,
+        viewer: bool,
     ) -> None:
         self._page, self._session, self._number, self._viewer = page, session, number, viewer
         self._add: Any = page.part_of(heading)
@@ -84,7 +92,11 @@ class SessionPage:
         if not self._echoes or not isinstance(sigma, int | float) or not sigma > 0:
             return []
         inside = drawings_maps.inside_of(self._echoes, self._mask)
-        return [float(np.median(volume.values[inside])) / float(sigma) for _, volume in self._echoes] if inside.any() else []
+        return (
+            [float(np.median(volume.values[inside])) / float(sigma) for _, volume in self._echoes]
+            if inside.any()
+            else []
+        )
 
     def _add_summary(self, not_asked: str, maps: list[Shown], errors: tuple[str, ...], crash: str) -> None:
         session, counts, t2 = self._session, self._counts, self._t2
@@ -93,7 +105,11 @@ class SessionPage:
         stderr = t2.stderr_ms[t2.mask] if t2 and t2.stderr_ms is not None else None
         snr = self._snr()
         verdict = judge(self._evidence(not_asked, errors, t2))
-        short = replace(maps[0], caption=f"T2 map, 0 to {self._high_ms:g} ms; how to read it is under Quantitative maps.") if maps else None
+        short = (
+            replace(maps[0], caption=f"T2 map, 0 to {self._high_ms:g} ms; how to read it is under Quantitative maps.")
+            if maps
+            else None
+        )
         self._add(
             "summary",
             "summary.html",
@@ -124,7 +140,9 @@ class SessionPage:
             n_guessed_masks=sum(s not in ("given", "n/a", "") for s in session.stacks.get("mask_source", [])),
             audit_errors=audit.findings(found, "error"),
             audit_warnings=audit.findings(found, "warning"),
-            under_determined=tuple(f"Under-determined: {text}" for text in listed(session.facts.get("under_determined"))),
+            under_determined=tuple(
+                f"Under-determined: {text}" for text in listed(session.facts.get("under_determined"))
+            ),
             cautions=(*budget_warnings(session), *listed(session.facts.get("notes")), *session.notes),
             errors=errors,
         )

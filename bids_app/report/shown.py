@@ -43,12 +43,16 @@ class FigureFolder:
         """start: entities of participant and session; inside: the page holds its pictures (``--single-file``)."""
         self._out_dir, self._subject, self._start, self._inside = out_dir, subject, start, inside
 
-    def picture(self, figure: Figure, entities: str, *, title: str, alt: str, caption: str, kind: str = "dark") -> Shown:
+    def picture(
+        self, figure: Figure, entities: str, *, title: str, alt: str, caption: str, kind: str = "dark"
+    ) -> Shown:
         """A picture drawn by matplotlib, as PNG."""
         width, height = (round(100 * inches) for inches in figure.get_size_inches())
         src = self._keep(png_bytes(figure), entities, "png")
         link = "" if self._inside else src
-        return Shown(title=title, alt=alt, caption=caption, src=src, width=width, height=height, kind=f"{kind} wide", link=link)
+        return Shown(
+            title=title, alt=alt, caption=caption, src=src, width=width, height=height, kind=f"{kind} wide", link=link
+        )
 
     def pixels(
         self, pixels: NDArray[np.uint8], entities: str, *, title: str, alt: str, caption: str, kind: str = "dark sheet",
@@ -89,5 +93,3 @@ class FigureFolder:
 def entity_of(label: str, order: int) -> str:
     """Letters and digits of a stack's label, for ``desc-`` of its figure; ``order`` keeps two of them apart."""
     return f"{order:02d}" + "".join(letter for letter in label if letter.isascii() and letter.isalnum())
-
-

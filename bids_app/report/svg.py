@@ -22,14 +22,18 @@ class Drawing:
     height: float
     parts: list[str] = field(default_factory=list)
 
-    def text(self, x: float, y: float, words: str, *, size: float = 11.0, anchor: str = "start", weight: int = 400) -> None:
+    def text(
+        self, x: float, y: float, words: str, *, size: float = 11.0, anchor: str = "start", weight: int = 400
+    ) -> None:
         """Words at a place; ``anchor``: start, middle or end."""
         self.parts.append(
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" font-weight="{weight}" text-anchor="{anchor}"'
             f' fill="{INK_OF_PAGE}">{escape(words)}</text>'
         )
 
-    def line(self, x0: float, y0: float, x1: float, y1: float, *, colour: str = FAINT_OF_PAGE, width: float = 0.8) -> None:
+    def line(
+        self, x0: float, y0: float, x1: float, y1: float, *, colour: str = FAINT_OF_PAGE, width: float = 0.8
+    ) -> None:
         """A straight line."""
         self.parts.append(
             f'<path d="M{x0:.1f} {y0:.1f}L{x1:.1f} {y1:.1f}" stroke="{colour}" stroke-width="{width:g}" fill="none"/>'
@@ -43,7 +47,7 @@ class Drawing:
                 pen_down = False
                 continue
             steps.append(f"{'L' if pen_down else 'M'}{x:.1f} {y:.1f}")
-            dots.append(f"M{x:.1f} {y:.1f}h0")
+            dots.append(f"M{x:.1f} {y:.1f}h.01")
             pen_down = True
         common = f'stroke="{colour}" fill="none" stroke-linecap="round" stroke-linejoin="round"'
         self.parts.append(f'<path class="{escape(name)}" d="{"".join(steps)}" {common} stroke-width="{width:g}"/>')
@@ -74,6 +78,6 @@ def ticks(limit: float, most: int = 2) -> list[float]:
 
 
 def every(count: int, most: int = 12) -> Sequence[int]:
-    """1, and then round steps up to ``count``, no more than ``most`` of them."""
+    """Round steps up to ``count``, no more than ``most`` of them."""
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 1000) if count / s <= most)
-    return [1, *range(step if step > 1 else 2, count + 1, step)]
+    return range(step, count + 1, step)

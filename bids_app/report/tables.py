@@ -45,7 +45,9 @@ def cards(
     found = quartiles(t2.brain_ms) if t2 else None
     for region in regions[:3]:
         spread = f"middle half {region.q25_ms:.0f} to {region.q75_ms:.0f} ms"
-        found_cards.append(Card(label=f"Median T2, {region.name}", value=f"{region.median_ms:.0f}", unit="ms", detail=spread))
+        found_cards.append(
+            Card(label=f"Median T2, {region.name}", value=f"{region.median_ms:.0f}", unit="ms", detail=spread)
+        )
     if found:
         spread = f"middle half {found[0]:.0f} to {found[2]:.0f} ms; fluid included"
         found_cards.append(Card(label="Median T2, brain mask", value=f"{found[1]:.0f}", unit="ms", detail=spread))
@@ -62,10 +64,18 @@ def cards(
     if counts.n_stacks:
         times = milliseconds(list(counts.te_ms)) if counts.te_ms else "none in use"
         detail = f"{plural(len(counts.te_ms), 'echo time')}: {times}" if counts.te_ms else times
-        found_cards.append(Card(label="Stacks used", value=f"{counts.n_used_stacks} of {counts.n_stacks}", detail=detail))
+        found_cards.append(
+            Card(label="Stacks used", value=f"{counts.n_used_stacks} of {counts.n_stacks}", detail=detail)
+        )
     if bias:
         size, _, cause = bias.partition(", ")
-        found_cards.append(Card(label="Largest known bias of T2", value=size, detail=f"{cause}, at T2 250 ms or nearest"))
+        found_cards.append(
+            Card(
+                label="Largest known bias of T2",
+                value=size.replace(" ", "\u00a0"),
+                detail=f"{cause}, at T2 250 ms or nearest",
+            )
+        )
     return found_cards
 
 

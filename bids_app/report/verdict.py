@@ -84,7 +84,9 @@ def judge(evidence: Evidence) -> Verdict:
             " check the echo times."
         )
     if evidence.n_guessed_masks:
-        care.append(f"{evidence.n_guessed_masks} of the brain masks were not given but found: look at their outlines under Inputs.")
+        care.append(
+            f"{evidence.n_guessed_masks} of the brain masks were not given but found: look at their outlines under Inputs."
+        )
     if 0 < counts.n_used_stacks < counts.n_stacks:
         care.append(f"{counts.n_used_stacks} of {counts.n_stacks} stacks were used; Inputs says why.")
     if evidence.has_t2 and len(counts.te_ms) == 2:
@@ -115,7 +117,9 @@ def _in_favour(evidence: Evidence) -> list[str]:
     counts = evidence.counts
     said = []
     if counts.n_stacks:
-        said.append(f"All {counts.n_stacks} stacks and {counts.n_used_slices} of {counts.n_slices} slices with brain were used.")
+        said.append(
+            f"All {counts.n_stacks} stacks and {counts.n_used_slices} of {counts.n_slices} slices with brain were used."
+        )
     if math.isfinite(evidence.ncc):
         said.append(f"Measured and predicted slices correlate with {evidence.ncc:.3f} (median).")
     if math.isfinite(evidence.t2_missing):

@@ -46,7 +46,9 @@ class ViewerVolume:
         return self.over
 
 
-def downsample(values: NDArray[np.float32], affine: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def downsample(
+    values: NDArray[np.float32], affine: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Mean over cubes of 2, 3 ... voxels until no more than ``MAX_VOXELS`` are left; NaN where a cube has no value."""
     factor = 1
     while values.size / factor**3 > MAX_VOXELS:
@@ -110,7 +112,7 @@ def viewer_volumes(
     for name, label, values, high, colours in maps:
         volumes.append(
             ViewerVolume(
-                name=name, label=label, unit=" ms", colours=colours, low=1.0, high=float(high), over=True,
+                name=name, label=label, unit=" ms", colours=colours, low=0.0, high=float(high), over=True,
                 data=pack(np.where(t2.mask, values, np.nan).astype(np.float32), affine, 4000.0, levels=4000),
             )
         )  # fmt: skip
@@ -118,11 +120,11 @@ def viewer_volumes(
 
 
 def viewer_colours() -> dict[str, dict[str, list[int]]]:
-    """The colours of the still maps as NiiVue wants them."""
+    """The colours of the still maps as NiiVue wants them; clear at 0, where there is no value."""
     found = {}
     for name, colours in (("t2", T2_COLOURS), ("error", DOUBT_COLOURS)):
         at = np.linspace(0, 1, 64)
         red, green, blue = (np.round(255 * channel).astype(int).tolist() for channel in colormaps[colours](at)[:, :3].T)
         steps = np.round(255 * at).astype(int).tolist()
-        found[name] = {"R": red, "G": green, "B": blue, "A": [255] * len(at), "I": steps}
+        found[name] = {"R": red, "G": green, "B": blue, "A": [0, *[255] * (len(at) - 1)], "I": [0, 1, *steps[2:]]}
     return found

@@ -21,7 +21,7 @@
     const kept = JSON.parse(document.getElementById(block.dataset.volumes).textContent);
     block.classList.add("live");
     const viewer = new Niivue({
-      backColor: [0, 0, 0, 1], crosshairColor: [1, 0.71, 0.33, 0.9], crosshairWidth: 1, show3Dcrosshair: false, isColorbar: true,
+      backColor: [0, 0, 0, 1], crosshairColor: [1, 0.71, 0.33, 0.9], crosshairWidth: 0.25, show3Dcrosshair: false, isColorbar: true,
       isRadiologicalConvention: true, sagittalNoseLeft: true, multiplanarShowRender: 0, textHeight: 0.035, dragAndDropEnabled: false,
       isOrientCube: false, dragMode: DRAG_MODE.pan, loadingText: "", logLevel: "silent",
     });
@@ -41,7 +41,6 @@
           base64: volume.data, name: volume.name + ".nii.gz", colormap: volume.colours, opacity, cal_min: volume.low, cal_max: volume.high,
           colorbarVisible: volume.bar,
         });
-        image.colormapType = volume.over ? 1 : 0; // 1: clear below the least value
         viewer.addVolume(image);
       };
       await add(state.under, 1);
