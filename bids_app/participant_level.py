@@ -7,7 +7,6 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from bids_app.checks import choose_labels, resolve_device
 from bids_app.config_file import write_toml

@@ -147,7 +147,10 @@ def _age(output_dir: Path, panels: Mapping[str, Points], sentences: Sequence[str
     if panels:
         save_svg(svg, output_dir / FIGURES / "group_desc-age_T2map.svg")
     none = ["No session has both a T2 map and a gestational age (participants.tsv, sessions.tsv)."]
-    caption = "Each session is a point; line: least squares; band: 95 % interval of the line. It describes these sessions and is no norm."
+    caption = (
+        "Each session is a point; line: least squares; band: 95 % interval of the line. It describes these sessions"
+        " and is no norm."
+    )
     return {
         "sentences": sentences or none,
         "svg": svg,

@@ -69,7 +69,7 @@ def build_report(
 
 def _add_failure(page: Page, reasons: tuple[str, ...], crash: str) -> None:
     verdict = Verdict(level=BAD, reasons=tuple(dict.fromkeys(reasons)))
-    content: dict[str, object] = dict.fromkeys(("cards", "sentences", "warnings"), [])
+    content: dict[str, object] = {name: [] for name in ("cards", "sentences", "warnings")}
     page.add(
         "summary",
         "summary.html",

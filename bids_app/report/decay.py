@@ -38,8 +38,10 @@ class Decay:
     def band(self, te_ms: Doubles) -> tuple[Doubles, Doubles]:
         """Lower and upper end of the curve's 95 % interval.
 
-        From the standard error of R2 = 1 / T2 alone, for a fit of ln S weighted by the signal under equal noise in every echo.
-        Then ln S at the weighted mean TE and R2 are uncorrelated, and the ratio of their variances is the weighted spread of TE.
+        From the standard error of R2 = 1 / T2 alone, for a fit of ln S weighted by the signal under equal noise in
+        every echo.
+        Then ln S at the weighted mean TE and R2 are uncorrelated, and the ratio of their variances is the weighted
+        spread of TE.
         """
         weight = self.fitted(self.te_ms) ** 2
         middle = float(weight @ self.te_ms / weight.sum())

@@ -83,7 +83,8 @@ def reconstruction(
         f"{after:.1f} against {was:.1f} at {te:g} ms" for te, (after, was) in zip(te_ms, pairs, strict=True)
     )
     words = (
-        f"Sharpness, the mean gradient in these planes in per cent of the mean signal per millimetre, result against raw"
+        f"Sharpness, the mean gradient in these planes in per cent of the mean signal per millimetre, result"
+        f" against raw"
         f" interpolation: {said}. Noise raises it as well as detail does."
     )
     return [result], [before], words
@@ -104,7 +105,8 @@ def density(folder: FigureFolder, values: Volume, inside: NDArray[np.bool_]) -> 
         "rec-inr_desc-density_T2w",
         title="Data density",
         alt=f"Effective number of slices per voxel in three planes, from 0 to {high:g}.",
-        caption=f"Effective number of slices that a voxel was reconstructed from, 0 to {high:g}: dark voxels rest on few data.",
+        caption=f"Effective number of slices that a voxel was reconstructed from, 0 to {high:g}: dark voxels rest"
+        f" on few data.",
     )
 
 
@@ -154,8 +156,10 @@ def other_maps(folder: FigureFolder, t2: T2Volumes, high_ms: float) -> list[Show
             title="S0 and how sure the T2 map is",
             alt="Maps in three planes: " + " ".join(said),
             caption=" ".join(said)
-            + f" The bars of the errors end at the 80th percentile of the voxels with a T2 up to {high_ms:g} ms, rounded up;"
-            " turquoise: above it, mostly fluid and the border of the brain. Gray: no T2. In the errors dark is good. Same planes as above.",
+            + f" The bars of the errors end at the 80th percentile of the voxels with a T2 up to {high_ms:g} ms,"
+            f" rounded up;"
+            " turquoise: above it, mostly fluid and the border of the brain. Gray: no T2. In the errors dark is"
+            " good. Same planes as above.",
         )
     ]
 
@@ -187,7 +191,8 @@ def spread(folder: FigureFolder, t2: T2Volumes, regions: Sequence[RegionT2], hig
         figure_regions(t2.brain_ms, fluid, regions, high_ms),
         "rec-inr_desc-histogram_T2map",
         title="T2 by region",
-        alt=f"Histogram of T2 in the brain mask from 0 to {high_ms:g} ms, and median and quartiles of {len(regions)} regions.",
+        alt=f"Histogram of T2 in the brain mask from 0 to {high_ms:g} ms, and median and quartiles of"
+        f" {len(regions)} regions.",
         caption=(
             f"Above: T2 of every voxel in the brain mask, in the colours of the map; values above {high_ms:g} ms"
             " are counted in the last bin. Below: middle half (bar) and median (line) of each region, on the same axis."
@@ -213,9 +218,12 @@ def decays(folder: FigureFolder, t2: T2Volumes, echoes: Sequence[Echo], high_ms:
             + ", ".join(f"{d.t2_ms:.0f}" for d in found)
             + " ms.",
             caption=(
-                "Reconstructed echoes (dots), fitted decay (lines) and its 95 % band, on a logarithmic scale, at the voxels that lie"
-                " at fixed percentiles of T2 in the mask. The band follows from the standard error of T2 under equal noise in every"
-                " echo. With the models decay and bridge the echoes were reconstructed to follow a decay, so dots on the line"
+                "Reconstructed echoes (dots), fitted decay (lines) and its 95 % band, on a logarithmic scale, at"
+                " the voxels that lie"
+                " at fixed percentiles of T2 in the mask. The band follows from the standard error of T2 under"
+                " equal noise in every"
+                " echo. With the models decay and bridge the echoes were reconstructed to follow a decay, so dots"
+                " on the line"
                 " are no proof of one: see measured against predicted intensity."
             ),
             kind="small",
@@ -235,10 +243,13 @@ def context(
             figure_age(regions, age_weeks, field_t),
             "rec-inr_desc-age_T2map",
             title="T2 and gestational age, beside the literature",
-            alt=f"Median T2 of {', '.join(r.name for r in regions)} at {when}, with values of white and grey matter from the literature.",
+            alt=f"Median T2 of {', '.join(r.name for r in regions)} at {when}, with values of white and grey matter"
+            f" from the literature.",
             caption=(
-                "Blue: this session, median and middle half. Lines and bands: single values and simulator settings that others wrote"
-                " down, at this field strength (full) or another (faint). They are context, not a norm: neither their spread"
+                "Blue: this session, median and middle half. Lines and bands: single values and simulator settings"
+                " that others wrote"
+                " down, at this field strength (full) or another (faint). They are context, not a norm: neither"
+                " their spread"
                 " over healthy fetuses nor their change with age is known."
             ),
             kind="small",

@@ -121,8 +121,10 @@ def agreement(folder: FigureFolder, found: Sequence[Agreement]) -> list[Shown]:
             title="Measured and predicted intensity",
             alt=f"Counts of pixels by predicted and measured intensity, one panel per echo time. {said}.",
             caption=(
-                "Every pixel in the masks of the slices in use, measured against predicted, gains included; colour: number of"
-                " pixels, logarithmic. Predicted here from the stored volumes with the forward model of the reconstruction:"
+                "Every pixel in the masks of the slices in use, measured against predicted, gains included; colour:"
+                " number of"
+                " pixels, logarithmic. Predicted here from the stored volumes with the forward model of the"
+                " reconstruction:"
                 " pixels at the edge of the mask miss what lies outside it and fall to the left."
             ),
             kind="wide",

@@ -42,7 +42,10 @@ class Agreement:
 
 
 def figure_agreement(found: Sequence[Agreement]) -> Figure:
-    """A panel per echo time: counts of pixels by predicted (across) and measured (up) intensity, and the line of equality."""
+    """A panel per echo time: counts of pixels by predicted (across) and measured (up) intensity.
+
+    And the line of equality.
+    """
     figure = Figure(figsize=(11.0, 3.7), layout="constrained")
     grid = figure.subplots(1, len(found), squeeze=False)[0]
     drawn = None

@@ -33,9 +33,12 @@ class RegionT2:
 def figure_regions(
     t2_ms: NDArray[np.float32], fluid: NDArray[np.float32] | None, regions: Sequence[RegionT2], high_ms: float
 ) -> Figure:
-    """Above: histogram of T2 in the brain (voxel,), those that more probably than not hold 5 % fluid apart. Below: quartiles by region.
+    """Above: histogram of T2 in the brain (voxel,), those that more probably than not hold 5 % fluid apart.
 
-    ``fluid``: probability of 5 % fluid or more (voxel,), NaN where it was not tested; None: not known. One axis in ms for both;
+    Below: quartiles by region.
+
+    ``fluid``: probability of 5 % fluid or more (voxel,), NaN where it was not tested; None: not known. One axis in ms
+    for both;
     what lies above its end is counted in the last bin.
     """
     figure = Figure(figsize=(8.0, 3.0 + 0.3 * len(regions)), layout="constrained")

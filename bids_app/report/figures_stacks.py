@@ -70,9 +70,8 @@ def contact_sheet(stack: StackPicture) -> Pixels:
     pixels, mask = stack.pixels[box], stack.mask[box]
     first = box[stack.slice_axis].start or 0
     centre = centre_of(mask)
-    tiles = []
-    for axis in (axis for axis in VIEWS if axis != stack.slice_axis):
-        tiles.append(_tile(stack, pixels, mask, axis, centre[axis], PLANES[axis]))
+    across = [axis for axis in VIEWS if axis != stack.slice_axis]
+    tiles = [_tile(stack, pixels, mask, axis, centre[axis], PLANES[axis]) for axis in across]
     for k in stack.slices_with_brain():
         place = stack.place_of(k) - first
         tiles.append(_tile(stack, pixels, mask, stack.slice_axis, place, str(k), framed=k in stack.aside))
@@ -138,7 +137,8 @@ def sprite_palette() -> Pixels:
 def sprite(stack: StackPicture) -> tuple[Pixels, tuple[int, int], dict[int, int]]:
     """Measured, predicted and difference of every slice with brain, side by side, as indices of :func:`sprite_palette`.
 
-    Returns the picture (3 * height, n * width), the size (width, height) of one tile, and for each slice of the file its
+    Returns the picture (3 * height, n * width), the size (width, height) of one tile, and for each slice of the file
+    its
     place from the left. Black where nothing is predicted. Empty dictionary without a prediction.
     """
     if stack.predicted is None:
@@ -162,8 +162,8 @@ def sprite(stack: StackPicture) -> tuple[Pixels, tuple[int, int], dict[int, int]
         if not tiles:
             return np.zeros((3, 1), np.uint8), (1, 1), {}
         rows.append(np.concatenate(tiles, axis=1))
-    picture = np.concatenate(rows, axis=0)
-    return picture, (picture.shape[1] // len(places), picture.shape[0] // 3), places
+    whole = np.concatenate(rows, axis=0)
+    return whole, (whole.shape[1] // len(places), whole.shape[0] // 3), places
 
 
 def _even(picture: Picture) -> Pixels:

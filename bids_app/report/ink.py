@@ -9,10 +9,10 @@ import io
 import re
 from pathlib import Path
 
+from markupsafe import Markup, escape
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from markupsafe import Markup, escape
 
 PAPER_DARK = "#000000"
 TEXT_DARK = "#e8eaed"
@@ -63,8 +63,11 @@ def as_svg(figure: Figure, words: str) -> Markup:
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :].replace(f": {INK}", f": {INK_OF_PAGE}").replace(f": {FAINT}", f": {FAINT_OF_PAGE}")
     svg = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*pt"', r"\1", re.sub(r'(<svg[^>]*?) width="[^"]*pt"', r"\1", svg))
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{escape(words)}" ', 1))
+    # Rules and names for this drawing alone would hold for the whole page.
+    svg = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="\w+">', "<g>", svg)
+    said = f'<svg role="img" aria-label="{escape(words)}" style="stroke-linejoin: round; stroke-linecap: butt" '
+    return Markup(svg.replace("<svg ", said, 1))
 
 
 def save_svg(svg: Markup, path: Path) -> None:

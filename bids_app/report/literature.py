@@ -1,4 +1,7 @@
-"""T2 of the fetal brain that others wrote down: context for a reader, not a norm, and never used to compute anything."""
+"""T2 of the fetal brain that others wrote down: context for a reader, not a norm.
+
+And never used to compute anything.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The stacks of a session as they entered the reconstruction, and what the reconstruction says they should look like."""
+"""The stacks of a session as they entered the reconstruction.
+
+And what the reconstruction says they should look like.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ Echoes = Sequence[tuple[float, Placed]]
 
 
 def stack_pictures(session: Session, echoes: Echoes = ()) -> list[StackPicture]:
-    """Preprocessed stacks with their masks, in the order of the table of stacks; predicted where that can be computed."""
+    """Preprocessed stacks with their masks, in the order of the table of stacks.
+
+    Predicted where that can be computed.
+    """
     te_ms = 1000.0 * numbers(session.stacks, "te_s")
     thickness_mm, spacing_mm = (numbers(session.stacks, name) for name in ("thickness_mm", "spacing_mm"))
     of_stack = np.array(session.slices.get("stack", []), dtype=np.str_)
@@ -129,7 +135,8 @@ def raw_planes(
 ) -> tuple[NDArray[np.float32], int]:
     """Mean of the raw stacks of an echo time in the three planes through ``centre`` of the reconstruction's grid.
 
-    Returns a volume (x, y, z) that is NaN but for those planes, and the number of stacks. Stacks lie where their headers put
+    Returns a volume (x, y, z) that is NaN but for those planes, and the number of stacks. Stacks lie where their
+    headers put
     them: what one gets without motion correction.
     """
     names, te = session.stacks.get("stack", []), 1000.0 * numbers(session.stacks, "te_s")
@@ -142,11 +149,11 @@ def raw_planes(
             stacks.append(Placed(values=volume.values, affine=volume.affine))
     raw = np.full(echo.values.shape, np.nan, dtype=np.float32)
     for axis in VIEWS if stacks else ():
-        at: list[Any] = [slice(None)] * 3
-        at[axis] = slice(centre[axis], centre[axis] + 1)
-        grid = np.meshgrid(*(np.arange(n)[s] for n, s in zip(raw.shape, at, strict=True)), indexing="ij")
+        index: list[NDArray[np.int64]] = [np.arange(int(n)) for n in raw.shape]
+        index[axis] = index[axis][centre[axis] : centre[axis] + 1]
+        grid = np.meshgrid(*index, indexing="ij")
         points = np.stack(grid, axis=-1) @ echo.affine[:3, :3].T + echo.affine[:3, 3]
-        raw[tuple(at)] = interpolated(stacks, points)
+        raw[np.ix_(*index)] = interpolated(stacks, points)
     return raw, len(stacks)
 
 

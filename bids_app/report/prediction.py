@@ -1,7 +1,9 @@
 """What the reconstruction says a measured slice should look like, computed again from the derivatives.
 
-The forward model is that of the reconstruction (docs/method.md) on its stored volume: in-plane Gaussian blur, slice profile along the
-moved normal by the same quadrature, trilinear interpolation, gain of the slice. It is not the prediction of the run itself: the
+The forward model is that of the reconstruction (docs/method.md) on its stored volume: in-plane Gaussian blur, slice
+profile along the
+moved normal by the same quadrature, trilinear interpolation, gain of the slice. It is not the prediction of the run
+itself: the
 stored volume ends at the brain mask, so pixels at its edge miss what lies outside.
 """
 
@@ -98,7 +100,10 @@ def quadrature(thickness_mm: float, blur_sigma_mm: float, profile: str) -> tuple
 
 
 def interpolated(stacks: list[Placed], points_mm: Doubles) -> Floats:
-    """Mean of the stacks at world points (..., 3) where their headers put them: no motion correction, no model; NaN where none is."""
+    """Mean of the stacks at world points (..., 3) where their headers put them: no motion correction, no model.
+
+    NaN where none is.
+    """
     total, seen = np.zeros(points_mm.shape[:-1]), np.zeros(points_mm.shape[:-1])
     for stack in stacks:
         inside = Placed(values=np.ones_like(stack.values), affine=stack.affine).at(points_mm) > 0.99

@@ -78,7 +78,9 @@ def regions_t2(session: Session) -> list[RegionT2]:
     """Median and quartiles of the regions that have a T2, the whole mask left out."""
     path = session.path("desc-regions_stats.tsv")
     table = read_table(path) if path else {}
-    index = numbers(table, "index") if table else []
+    if not table:
+        return []
+    index = numbers(table, "index")
     median, low, high = (1000.0 * numbers(table, f"t2_{name}_s") for name in ("median", "q25", "q75"))
     return [
         RegionT2(
@@ -101,12 +103,15 @@ def gestational_age(session: Session) -> float | None:
     """Weeks, as the table of regions has them."""
     path = session.path("desc-regions_stats.tsv")
     table = read_table(path) if path else {}
-    ages = numbers(table, "gestational_age_weeks") if table else []
-    return float(ages[0]) if len(ages) and math.isfinite(ages[0]) else None
+    ages = numbers(table, "gestational_age_weeks").tolist() if table else []
+    return float(ages[0]) if ages and math.isfinite(ages[0]) else None
 
 
 def largest_bias(session: Session) -> str:
-    """``+0 to +21 %, fluid in the voxel``: the widest range of the budget at T2 250 ms or the nearest T2; empty without one."""
+    """``+0 to +21 %, fluid in the voxel``: the widest range of the budget at T2 250 ms or the nearest T2.
+
+    Empty without one.
+    """
     budget = _json(session, "desc-budget_stats.json")
     tissues = [float(t2) for t2 in budget.get("t2_s", [])]
     if not tissues:

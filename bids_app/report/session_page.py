@@ -42,7 +42,8 @@ from bids_app.report.words import (
 )
 
 VIEWER_NOTE = (
-    "Drawn by NiiVue (BSD-2-Clause), which this page holds; volumes of more than 1.5 million voxels are averaged over blocks."
+    "Drawn by NiiVue (BSD-2-Clause), which this page holds; volumes of more than 1.5 million voxels are averaged"
+    " over blocks."
     " Values under the cross hair are those of the page's copy: T2 to 1 ms and up to 4 s, echoes in 255 steps."
 )
 

@@ -31,7 +31,10 @@ class Shown:
     width: int = 0
     height: int = 0
     kind: str = ""
-    """How it is set: ``dark`` (pictures), ``wide`` (wide curves), ``small`` (narrow curves), ``sheet`` (pixels as they are)."""
+    """How it is set: ``dark`` (pictures), ``wide`` (wide curves), ``small`` (narrow curves).
+
+    ``sheet`` (pixels as they are).
+    """
     link: str = ""
     """File that shows the picture by itself; empty when the page holds it."""
 

@@ -55,7 +55,8 @@ class Drawing:
 
     def cross(self, x: float, y: float, *, colour: str, size: float = 4.5) -> None:
         """An x."""
-        arms = f"M{x - size:.1f} {y - size:.1f}l{2 * size:g} {2 * size:g}M{x - size:.1f} {y + size:.1f}l{2 * size:g} {-2 * size:g}"
+        arm = f"{2 * size:g}"
+        arms = f"M{x - size:.1f} {y - size:.1f}l{arm} {arm}M{x - size:.1f} {y + size:.1f}l{arm} -{arm}"
         self.parts.append(f'<path class="cross" d="{arms}" stroke="{colour}" stroke-width="2.2" fill="none"/>')
 
     def svg(self, title: str) -> Markup:

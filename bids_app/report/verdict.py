@@ -1,4 +1,6 @@
-"""One verdict per session, as a traffic light with words and reasons. It is about the data and the processing, not about the brain.
+"""One verdict per session, as a traffic light with words and reasons.
+
+It is about the data and the processing, not about the brain.
 
 The limits are choices, written down in decision 0076; they were not calibrated against readers.
 """
@@ -80,12 +82,14 @@ def judge(evidence: Evidence) -> Verdict:
     _sort(-evidence.t2_missing, -MAX_MISSING_BAD, -MAX_MISSING_CARE, said, bad, care)
     if math.isfinite(evidence.tissue_t2_ms) and not TISSUE_MS[0] <= evidence.tissue_t2_ms <= TISSUE_MS[1]:
         care.append(
-            f"T2 of tissue has the median {evidence.tissue_t2_ms:.0f} ms, outside {TISSUE_MS[0]:.0f} to {TISSUE_MS[1]:.0f} ms:"
+            f"T2 of tissue has the median {evidence.tissue_t2_ms:.0f} ms, outside {TISSUE_MS[0]:.0f} to"
+            f" {TISSUE_MS[1]:.0f} ms:"
             " check the echo times."
         )
     if evidence.n_guessed_masks:
         care.append(
-            f"{evidence.n_guessed_masks} of the brain masks were not given but found: look at their outlines under Inputs."
+            f"{evidence.n_guessed_masks} of the brain masks were not given but found: look at their outlines under"
+            f" Inputs."
         )
     if 0 < counts.n_used_stacks < counts.n_stacks:
         care.append(f"{counts.n_used_stacks} of {counts.n_stacks} stacks were used; Inputs says why.")

@@ -69,7 +69,7 @@ def downsample(
 
 
 def pack(values: NDArray[np.float32], affine: NDArray[np.float64], high: float, *, levels: int) -> str:
-    """A volume as a small NIfTI file in base64: whole numbers from 0 to ``levels``, which stands for ``high`` and all above.
+    """A volume as a NIfTI file in base64: whole numbers from 0 to ``levels``, which stands for ``high`` and all above.
 
     255 levels take a byte per voxel, more take two. NaN becomes 0.
     """
