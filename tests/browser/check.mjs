@@ -26,8 +26,9 @@ async function open(width, height, scheme) {
   return page;
 }
 
+await (await open(1440, 900, "light")).close(); // a browser that has just started is slow
 const page = await open(1440, 900, "light");
-await new Promise((done) => setTimeout(done, 300));
+for (let n = 0; n < 100 && !(await page.evaluate(() => performance.getEntriesByName("first-contentful-paint").length)); n += 1) await new Promise((done) => setTimeout(done, 100));
 result.title = await page.title();
 result.first_paint_ms = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? null);
 result.load_ms = await page.evaluate(() => performance.getEntriesByType("navigation")[0].loadEventEnd);
@@ -86,7 +87,10 @@ if (shots) {
     const shot = await open(width, height, scheme);
     await shot.evaluate(() => { for (const image of document.images) image.loading = "eager"; return Promise.all([...document.images].map((image) => image.decode().catch(() => null))); });
     await shot.screenshot({ path: `${out}/first-${width}-${scheme}.png` });
-    await shot.screenshot({ path: `${out}/full-${width}-${scheme}.png`, fullPage: true });
+    for (const section of await shot.$$("main > section")) {
+      const name = await section.evaluate((element) => element.id);
+      await section.screenshot({ path: `${out}/${name}-${width}-${scheme}.png` });
+    }
     result[`overflow_${width}_px`] = await shot.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
     await shot.close();
   }

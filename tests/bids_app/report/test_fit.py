@@ -39,8 +39,14 @@ def test_agreement_counts_pixels_beside_the_line_of_equality() -> None:
 
 def decay(t2_ms: float = 200.0, stderr_ms: float = 10.0) -> Decay:
     return Decay(
-        percentile=50.0, voxel=(1, 2, 3), te_ms=TE_MS, echoes=1000 * np.exp(-TE_MS / t2_ms), s0=1000.0, t2_ms=t2_ms, stderr_ms=stderr_ms
-    )  # fmt: skip
+        percentile=50.0,
+        voxel=(1, 2, 3),
+        te_ms=TE_MS,
+        echoes=1000 * np.exp(-TE_MS / t2_ms),
+        s0=1000.0,
+        t2_ms=t2_ms,
+        stderr_ms=stderr_ms,
+    )
 
 
 def test_the_band_is_that_of_a_weighted_fit() -> None:

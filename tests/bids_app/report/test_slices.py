@@ -55,7 +55,7 @@ def test_a_contact_sheet_shows_every_slice_outlined_at_one_scale() -> None:
     orange = (sheet == rgb(OUTLINE)).all(axis=-1)
     assert orange.any()
     assert (sheet == 255).all(axis=-1).any()  # brain at the 99.5th percentile is white
-    # Height of the first row: the two planes across the slices are 36 mm high at most, the slices 40 mm: 22 + 18 mm of margin.
+    # The first row is as high as a slice: 22 mm of mask and a margin of 9 mm on both sides.
     height_mm = 22 + 2 * 9
     assert sheet.shape[0] == round(height_mm * PIXELS_PER_MM)
     assert not (sheet == rgb(BAD)).all(axis=-1).any()

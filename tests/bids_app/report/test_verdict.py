@@ -11,8 +11,14 @@ from bids_app.report.verdict import BAD, CARE, GOOD, WORDS, Evidence, judge
 from bids_app.report.words import Counts, listed
 
 COUNTS = Counts(
-    n_stacks=9, n_used_stacks=9, te_ms=(100.0, 200.0, 300.0), n_slices=100, n_used_slices=98, rotation_deg=2.0, shift_mm=1.0
-)  # fmt: skip
+    n_stacks=9,
+    n_used_stacks=9,
+    te_ms=(100.0, 200.0, 300.0),
+    n_slices=100,
+    n_used_slices=98,
+    rotation_deg=2.0,
+    shift_mm=1.0,
+)
 SOUND = Evidence(
     counts=COUNTS, reconstructed=True, t2_asked=True, has_t2=True, ncc=0.98, t2_missing=0.001, tissue_t2_ms=280.0
 )  # fmt: skip
@@ -81,8 +87,13 @@ def test_the_audit_lists_the_gravest_first_and_says_what_was_done() -> None:
     rows = audit_rows(AUDIT)
     assert [row["level"] for row in rows] == ["error", "warning", "warning"]
     assert rows[0] == {
-        "stack": "acq-cor", "check": "slice gap", "level": "error", "found": "overlap of 1 mm", "action": "", "mark": "bad"
-    }  # fmt: skip
+        "stack": "acq-cor",
+        "check": "slice gap",
+        "level": "error",
+        "found": "overlap of 1 mm",
+        "action": "",
+        "mark": "bad",
+    }
     assert findings(AUDIT, "error") == ("acq-cor: slice gap: overlap of 1 mm.",)
     assert findings(AUDIT, "warning") == ("acq-ax run-1, acq-ax run-2: thickness: none given (the spacing was taken).",)
     assert audit_rows({}) == []
