@@ -57,16 +57,13 @@ def cards(
     if math.isfinite(counts.rotation_deg):
         shift = f"and {counts.shift_mm:.1f} mm, median over slices"
         found_cards.append(Card(label="Slice motion", value=f"{counts.rotation_deg:.1f}°", detail=shift))
+    stacks = f"{counts.n_used_stacks} of {plural(counts.n_stacks, 'stack')}"
+    times = f" at {milliseconds(list(counts.te_ms))}" if counts.te_ms else ""
     if counts.n_slices:
-        aside = counts.n_slices - counts.n_used_slices
         kept = f"{counts.n_used_slices} of {counts.n_slices}"
-        found_cards.append(Card(label="Slices used", value=kept, detail=f"{aside} set aside"))
-    if counts.n_stacks:
-        times = milliseconds(list(counts.te_ms)) if counts.te_ms else "none in use"
-        detail = f"{plural(len(counts.te_ms), 'echo time')}: {times}" if counts.te_ms else times
-        found_cards.append(
-            Card(label="Stacks used", value=f"{counts.n_used_stacks} of {counts.n_stacks}", detail=detail)
-        )
+        found_cards.append(Card(label="Slices used", value=kept, detail=f"from {stacks}{times}"))
+    elif counts.n_stacks:
+        found_cards.append(Card(label="Stacks used", value=stacks, detail=times.strip()))
     if bias:
         size, _, cause = bias.partition(", ")
         found_cards.append(
