@@ -1,8 +1,9 @@
 """``python -m benchmarks.report DERIVATIVES``: time and memory of a participant's report, and its look in a browser.
 
 Writes the reports of a derivatives folder again, in processes of their own: CPU seconds (user + system), wall
-seconds, peak memory, and the size of the page, with and without pictures inside. With Chromium, Node.js and ``npm
-install`` in ``tests/browser`` it opens the page with the network blocked (``--shots DIR`` keeps screenshots and the PDF).
+seconds, peak memory, and the size of the page, with and without pictures inside. With Chromium, Node.js and one
+``npm install`` in ``tests/browser`` it opens the page with the network blocked; ``--shots DIR`` keeps screenshots
+and the PDF.
 """
 
 from __future__ import annotations
