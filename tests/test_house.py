@@ -44,7 +44,7 @@ def project_files() -> list[Path]:
     roots = [REPO / name for name in (*CODE_FOLDERS, "docs", ".ci")]
     found = [path for root in roots for path in root.rglob("*") if path.is_file()]
     found += [path for path in REPO.iterdir() if path.is_file() and path.name != ".git"]  # a file in a worktree
-    skip = {"__pycache__", "_build"}
+    skip = {"__pycache__", "_build", "node_modules"}
     return sorted(path for path in found if path.suffix in TEXT_ENDINGS and not skip & set(path.parts))
 
 

@@ -147,9 +147,10 @@ def raw_planes(
         if abs(time_ms - te_ms) < 0.5 and path.is_file():
             volume = read_volume(path)
             stacks.append(Placed(values=volume.values, affine=volume.affine))
-    raw = np.full(echo.values.shape, np.nan, dtype=np.float32)
+    shape: tuple[int, ...] = echo.values.shape
+    raw = np.full(shape, np.nan, dtype=np.float32)
     for axis in VIEWS if stacks else ():
-        index: list[NDArray[np.int64]] = [np.arange(int(n)) for n in raw.shape]
+        index = [np.arange(n) for n in shape]
         index[axis] = index[axis][centre[axis] : centre[axis] + 1]
         grid = np.meshgrid(*index, indexing="ij")
         points = np.stack(grid, axis=-1) @ echo.affine[:3, :3].T + echo.affine[:3, 3]
