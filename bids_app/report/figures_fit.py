@@ -31,8 +31,10 @@ class Agreement:
 
     @property
     def correlation(self) -> float:
-        """Pearson's coefficient."""
-        return float(np.corrcoef(self.measured, self.predicted)[0, 1]) if len(self.measured) > 1 else float("nan")
+        """Pearson's coefficient; NaN where either is the same everywhere."""
+        if len(self.measured) < 2 or not np.ptp(self.measured) or not np.ptp(self.predicted):
+            return float("nan")
+        return float(np.corrcoef(self.measured, self.predicted)[0, 1])
 
     @property
     def error_percent(self) -> float:
