@@ -20,6 +20,7 @@ from bids_app.group.page import write_page
 from bids_app.group.sessions import session_row
 from bids_app.report.build import build_report
 from bids_app.report.derivatives import find_sessions
+from fetalt2prep.io.tables import write_tsv
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -50,7 +51,7 @@ def clean(said: dict[str, Any]) -> None:
 
 
 def session(out_dir: Path, subject: str, *, notes: str = "") -> None:
-    """A reconstruction of 40^3 voxels at two echo times with a T2 map, one stack and its slices."""
+    """A reconstruction of 40^3 voxels at two echo times with a T2 map, two stacks and their slices."""
     anat = out_dir / f"sub-{subject}" / "anat"
     anat.mkdir(parents=True)
     affine = np.diag([1.0, 1.0, 1.0, 1.0])
@@ -70,50 +71,38 @@ def session(out_dir: Path, subject: str, *, notes: str = "") -> None:
     image(f"{start}_desc-brain_mask", mask.astype(np.uint8))
     image(f"{start}_T2map", t2_s)
     image(f"{start}_S0map", np.where(mask, 1000, np.nan).astype(np.float32))
-    stack = f"sub-{subject}_acq-ax"
-    image(str(anat / f"{stack}_desc-preproc_T2w"), np.where(mask, 600, 50).astype(np.float32))
-    image(str(anat / f"{stack}_desc-brain_mask"), mask.astype(np.uint8))
-    row = "\t".join(
-        [f"{stack}_T2w", "0.1", "ax", "40", "40", "40", "1", "1", "1", "1", "9000", "given", "n/a", "used", notes]
-    )
-    head = "stack te_s orientation nx ny n_slices dx_mm dy_mm spacing_mm thickness_mm n_mask_pixels mask_source"
-    table = "\t".join([*head.split(), "mask_confidence", "status", "notes"]) + f"\n{row}\n"
-    Path(f"{start}_desc-stacks_stats.tsv").write_text(table)
-    columns = [
-        "stack",
-        "slice",
-        "time_s",
-        "te_s",
-        *(f"{p}_{a}_{u}" for p, u in (("rot", "deg"), ("shift", "mm")) for a in "xyz"),
-    ]
-    columns += [f"m{r}{c}" for r in range(3) for c in range(4)] + [
-        "gain",
-        "weight",
-        "residual",
-        "ncc",
-        "status",
-        "reason",
-    ]
-    lines = ["\t".join(columns)]
-    for k in range(40):
-        pose = [str(float(r == c)) for r in range(3) for c in range(4)]
-        status = "used" if mask[:, :, k].any() else "empty"
-        values = [
-            f"{stack}_T2w",
-            str(k),
-            str(k),
-            "0.1",
-            *["1"] * 6,
-            *pose,
-            "1",
-            "1",
-            str(20 + k % 3),
-            "0.95",
-            status,
-            "",
-        ]
-        lines.append("\t".join(values))
-    Path(f"{start}_desc-slices_stats.tsv").write_text("\n".join(lines) + "\n")
+    measured(anat, subject, mask, notes)
+    for run, te_s in ((1, 0.1), (2, 0.3)):
+        stack = str(anat / f"sub-{subject}_run-{run}")
+        image(f"{stack}_desc-preproc_T2w", np.where(mask, 1000 * np.exp(-te_s / 0.2), 50).astype(np.float32))
+        image(f"{stack}_desc-brain_mask", mask.astype(np.uint8))
+
+
+def measured(anat: Path, subject: str, mask: np.ndarray, notes: str) -> None:
+    """The tables of two stacks and their slices, none of which moved."""
+    of_stacks: dict[str, list[object]] = {
+        "stack": [f"sub-{subject}_run-{run}_T2w" for run in (1, 2)],
+        "te_s": [0.1, 0.3],
+        "spacing_mm": [1.0, 1.0],
+        "thickness_mm": [1.0, 1.0],
+        "mask_source": ["given", "given"],
+        "status": ["used", "used"],
+        "notes": [notes, ""],
+    }
+    write_tsv(of_stacks, anat / f"sub-{subject}_rec-inr_desc-stacks_stats.tsv")
+    rows = [(stack, te_s, k) for stack, te_s in zip(of_stacks["stack"], (0.1, 0.3), strict=True) for k in range(40)]
+    columns: dict[str, list[object]] = {
+        "stack": [stack for stack, _, _ in rows],
+        "slice": [k for _, _, k in rows],
+        "time_s": [k for _, _, k in rows],
+        "te_s": [te_s for _, te_s, _ in rows],
+        "status": ["used" if mask[:, :, k].any() else "empty" for _, _, k in rows],
+        "residual": [20 + k % 3 for _, _, k in rows],
+    }
+    columns |= {f"rot_{a}_deg": [1.0] * 80 for a in "xyz"} | {f"shift_{a}_mm": [0.5] * 80 for a in "xyz"}
+    columns |= {f"m{r}{c}": [float(r == c)] * 80 for r in range(3) for c in range(4)}
+    columns |= {"gain": [1.0] * 80, "weight": [1.0] * 80, "ncc": [0.95] * 80, "reason": [""] * 80}
+    write_tsv(columns, anat / f"sub-{subject}_rec-inr_desc-slices_stats.tsv")
 
 
 def test_a_report_opens_without_a_network_and_all_of_it_works(tmp_path: Path, look: Any) -> None:
