@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from bids_app.options import OptionError, Options
 from fetalt2prep import __version__
 
-PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "nibabel", "nipype", "pybids", "niworkflows", "nireports")
+PACKAGES = ("torch", "numpy", "scipy", "scikit-image", "nibabel", "nipype", "pybids", "niworkflows")
 _T = TypeVar("_T")
 
 

@@ -55,6 +55,10 @@ class RunOptions:
     """Only write the reports again."""
     boilerplate_only: bool = False
     """Only write the methods text."""
+    single_file: bool = False
+    """Reports hold their pictures: one file each, to be handed on."""
+    no_viewer: bool = False
+    """Reports without the interactive viewer and its volumes."""
     md_only_boilerplate: bool = False
     """Methods text as Markdown only, without HTML and TeX."""
     verbose: int = 0

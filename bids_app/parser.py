@@ -268,6 +268,14 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
         help="draw the workflow of each session into its log folder (DOT; SVG too where Graphviz is installed)",
     )  # fmt: skip
     group.add_argument(
+        "--single-file", dest="run.single_file", action="store_true",
+        help="reports hold their pictures: one HTML file each, to be handed on by itself",
+    )  # fmt: skip
+    group.add_argument(
+        "--no-viewer", dest="run.no_viewer", action="store_true",
+        help="reports without the interactive viewer and its volumes, a few megabytes smaller",
+    )  # fmt: skip
+    group.add_argument(
         "--md-only-boilerplate", dest="run.md_only_boilerplate", action="store_true",
         help="methods text as Markdown only, without HTML, TeX and BibTeX",
     )  # fmt: skip

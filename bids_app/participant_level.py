@@ -7,7 +7,6 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from bids_app.checks import choose_labels, resolve_device
 from bids_app.config_file import write_toml
@@ -101,7 +100,7 @@ def run_sessions(outcomes: dict[str, Outcome], options: Options, run_uuid: str) 
     for group in batches(outcomes.values(), size):
         run_group_of_participants(group, options, parallel=parallel)
         for outcome in group:
-            write_report(outcome, options.output_dir, run_uuid, keep_messages(outcome))
+            write_report(outcome, options, run_uuid, keep_messages(outcome))
         if options.run.stop_on_first_crash and any(outcome.errors for outcome in group):
             mark_not_processed(outcomes.values())
             break
@@ -164,14 +163,21 @@ def mark_not_processed(outcomes: Iterable[Outcome]) -> None:
             outcome.errors.append("not processed: the run stopped at the first crash, as asked.")
 
 
-def write_report(outcome: Outcome, output_dir: Path, run_uuid: str, messages: Sequence[str]) -> None:
+def write_report(outcome: Outcome, options: Options, run_uuid: str, messages: Sequence[str]) -> None:
     """Build the participant's page; a failure is an error of the participant, not of the run."""
     from bids_app.report.build import build_report
     from bids_app.work_folder import alone
 
     try:
-        with alone(output_dir / f"sub-{outcome.subject}" / "log"):
-            outcome.report = build_report(output_dir, outcome.subject, run_uuid=run_uuid, errors=messages)
+        with alone(options.output_dir / f"sub-{outcome.subject}" / "log"):
+            outcome.report = build_report(
+                options.output_dir,
+                outcome.subject,
+                run_uuid=run_uuid,
+                errors=messages,
+                single_file=options.run.single_file,
+                viewer=not options.run.no_viewer,
+            )
         LOG.info("sub-%s: report in %s", outcome.subject, outcome.report)
     except Exception as error:
         LOG.debug("sub-%s: the report failed.", outcome.subject, exc_info=True)
@@ -196,6 +202,6 @@ def rebuild_reports(options: Options, run_uuid: str) -> int:
             kept = log / last / MESSAGES
             said = kept.read_text().splitlines() if kept.is_file() else []
             outcome = Outcome(subject=subject, log_dir=log / last)
-            write_report(outcome, options.output_dir, last, said)
+            write_report(outcome, options, last, said)
             outcomes.append(outcome)
         return summarise(outcomes)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
+from markupsafe import Markup
 
 from bids_app.group.figures import Points, spread, t2_over_age
 from bids_app.group.line import Line, fit_line
 from bids_app.group.outliers import MEASURES, MIN_SESSIONS, Outlier, column
 from bids_app.group.sessions import COLUMNS
-from bids_app.report.ink import save_svg
-from bids_app.report.page import TEMPLATE
+from bids_app.report.ink import as_svg, save_svg
+from bids_app.report.page import Section, frame, templates
+from bids_app.report.words import plural
 from bids_app.whole_file import put
 from fetalt2prep import __version__
 
-TEMPLATE_OF_PAGE = Path(__file__).parent / "page.html"
+FRAGMENTS = Path(__file__).parent / "fragments"
 FIGURES = "figures"
 SHOWN = {
     "gestational_age": "GA (weeks)", "n_stacks_used": "stacks used", "slices_used": "slices used",
@@ -27,6 +27,10 @@ SHOWN = {
     "brain_volume": "brain (mL)",
 }  # fmt: skip
 MAX_REGIONS = 12
+FOOTER = (
+    "For research only: not a medical device, not for diagnosis. This page was made from the tables beside it and loads"
+    " nothing from a network."
+)
 BRAIN = "brain mask"
 
 
@@ -75,41 +79,93 @@ def strip_label(text: str, units: str) -> str:
 def write_page(
     output_dir: Path, rows: Sequence[dict[str, Any]], regions: Sequence[dict[str, Any]], outliers: Sequence[Outlier]
 ) -> Path:
-    """Write ``group.html`` and its figures; returns the page."""
-    folder = output_dir / FIGURES
+    """Write ``group.html`` and its figures; returns the page, which holds its figures too."""
     panels = t2_panels(rows, regions)
-    age_figure = ""
-    if panels:
-        age_figure = f"{FIGURES}/group_desc-age_T2map.svg"
-        save_svg(t2_over_age(panels), output_dir / age_figure)
     sentences = [sentence(name, line) for name, (_, _, line) in panels.items()]
-    if len({row["participant_id"] for row in rows}) < len(rows) and any(line for _, _, line in panels.values()):
+    n_participants = len({row["participant_id"] for row in rows})
+    if n_participants < len(rows) and any(line for _, _, line in panels.values()):
         sentences.append(
             "Sessions of one participant are not independent, which the line does not know: its interval is too narrow."
         )
     marked = {measure: {o.row for o in outliers if o.measure == measure} for measure in MEASURES}
-    texts = {name: strip_label(*COLUMNS[name]) for name in MEASURES}
-    save_svg(spread(rows, texts, marked), folder / "group_desc-quality_T2map.svg")
-    style = re.search(r"<style>(.*?)</style>", TEMPLATE.read_text("utf-8"), re.DOTALL)
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    html = environment.from_string(TEMPLATE_OF_PAGE.read_text("utf-8")).render(
-        style=style[1] if style else "",
-        version=__version__,
-        n_participants=len({row["participant_id"] for row in rows}),
-        too_few=MIN_SESSIONS if len(rows) < MIN_SESSIONS else 0,
-        outliers=[outlier_sentence(o, rows[o.row]) for o in outliers],
-        sentences=sentences or ["No session has both a T2 map and a gestational age (participants.tsv, sessions.tsv)."],
-        age_figure=age_figure,
-        quality_figure=f"{FIGURES}/group_desc-quality_T2map.svg",
-        has_regions=bool(regions),
-        columns=["session", *SHOWN.values()],
-        rows=[
-            {"name": name_of(row), "link": f"{row['participant_id']}.html", "cells": [_cell(row[c]) for c in SHOWN]}
-            for row in rows
+    html = frame(
+        "All sessions",
+        f"{plural(len(rows), 'session')} of {plural(n_participants, 'participant')}. fetalt2prep {__version__}.",
+        [
+            _section("outliers", "Unlike the others", "outliers.html", **_outliers(rows, outliers)),
+            _section("table", "Sessions", "table.html", **_table(rows, bool(regions), bool(outliers), marked)),
+            _section("age", "T2 and gestational age", "curves.html", **_age(output_dir, panels, sentences)),
+            _section("quality", "Quality", "curves.html", **_quality(output_dir, rows, marked)),
         ],
+        footer=FOOTER,
     )
     put(html, output_dir / "group.html")
     return output_dir / "group.html"
+
+
+def _section(name: str, title: str, template: str, **content: object) -> Section:
+    return Section(name=name, title=title, html=Markup(templates(FRAGMENTS).get_template(template).render(**content)))
+
+
+def _outliers(rows: Sequence[dict[str, Any]], outliers: Sequence[Outlier]) -> dict[str, object]:
+    told = [
+        {
+            "link": f"{rows[o.row]['participant_id']}.html",
+            "name": name_of(rows[o.row]),
+            "text": outlier_sentence(o, rows[o.row]).partition(": ")[2],
+        }
+        for o in outliers
+    ]
+    return {"too_few": MIN_SESSIONS if len(rows) < MIN_SESSIONS else 0, "outliers": told}
+
+
+def _table(
+    rows: Sequence[dict[str, Any]], has_regions: bool, has_outliers: bool, marked: Mapping[str, set[int]]
+) -> dict[str, object]:
+    shown = [
+        {
+            "name": name_of(row),
+            "link": f"{row['participant_id']}.html",
+            "cells": [
+                {"text": _cell(row[c]), "value": "" if row[c] is None else row[c], "odd": n in marked.get(c, set())}
+                for c in SHOWN
+            ],
+        }
+        for n, row in enumerate(rows)
+    ]
+    return {
+        "columns": ["session", *SHOWN.values()],
+        "rows": shown,
+        "has_regions": has_regions,
+        "has_outliers": has_outliers,
+    }
+
+
+def _age(output_dir: Path, panels: Mapping[str, Points], sentences: Sequence[str]) -> dict[str, object]:
+    words = "T2 over gestational age, a panel per region, with a line and its 95 percent interval"
+    svg = as_svg(t2_over_age(panels), words) if panels else Markup("")
+    if panels:
+        save_svg(svg, output_dir / FIGURES / "group_desc-age_T2map.svg")
+    none = ["No session has both a T2 map and a gestational age (participants.tsv, sessions.tsv)."]
+    caption = (
+        "Each session is a point; line: least squares; band: 95 % interval of the line. It describes these sessions"
+        " and is no norm."
+    )
+    return {
+        "sentences": sentences or none,
+        "svg": svg,
+        "kind": "wide",
+        "label": "T2 over gestational age",
+        "caption": caption,
+    }
+
+
+def _quality(output_dir: Path, rows: Sequence[dict[str, Any]], marked: Mapping[str, set[int]]) -> dict[str, object]:
+    texts = {name: strip_label(*COLUMNS[name]) for name in MEASURES}
+    svg = as_svg(spread(rows, texts, marked), "Spread of each measure over the sessions, one point per session")
+    save_svg(svg, output_dir / FIGURES / "group_desc-quality_T2map.svg")
+    caption = "Each session is a point in every strip; red: unlike the others."
+    return {"sentences": [], "svg": svg, "kind": "wide", "label": "Spread of the measures", "caption": caption}
 
 
 def _cell(value: object) -> str:

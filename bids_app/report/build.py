@@ -2,62 +2,88 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from bids_app.report.derivatives import Session, find_sessions, read_crashes, read_options
-from bids_app.report.drawings import Drawer
-from bids_app.report.figures_t2 import t2_range_ms
+from bids_app.report.about import about
+from bids_app.report.derivatives import Session, find_sessions, read_crashes, read_options, read_stages
 from bids_app.report.methods import REFERENCES, methods
 from bids_app.report.page import Page
-from bids_app.report.regions import budget_warnings, regions_content
-from bids_app.report.t2_volumes import brain_mask, read_t2
-from bids_app.report.tables import STACK_COLUMNS, cards, stack_rows
-from bids_app.report.words import (
-    count,
-    flatten,
-    summary,
-    warnings,
-    what_was_not_asked,
-    why_no_t2,
-    why_slices_were_set_aside,
-)
+from bids_app.report.session_page import SessionPage
+from bids_app.report.verdict import BAD, Verdict
+from bids_app.report.words import count, what_was_not_asked
+from bids_app.whole_file import put
+
+CRASH_LINES = 6
+"""Last lines of a crash on the first screen."""
 
 
-def build_report(out_dir: Path, subject: str, *, run_uuid: str, errors: Sequence[str] = ()) -> Path:
+def build_report(
+    out_dir: Path,
+    subject: str,
+    *,
+    run_uuid: str,
+    errors: Sequence[str] = (),
+    single_file: bool = False,
+    viewer: bool = True,
+) -> Path:
     """Write ``out_dir/sub-<subject>.html`` and its figures in ``out_dir/sub-<subject>/figures``.
 
     Reads the derivatives in ``out_dir`` and nothing else; returns the page. A participant without any
     derivative gets a page that says what failed. ``subject`` is with or without ``sub-``; ``errors`` are
     messages of the run, one string each; crash files and options are those of ``run_uuid`` in
     ``sub-<subject>/log/<run_uuid>``. Figures of an earlier page of the participant are removed first.
+    ``single_file``: the page holds its pictures. ``viewer``: it holds the volumes and the viewer, too.
     """
     subject = subject.removeprefix("sub-")
     sessions = find_sessions(out_dir, subject)
     options = read_options(out_dir, subject, run_uuid)
     crashes = read_crashes(out_dir, subject, run_uuid)
     headline = _headline(len(errors) or len(crashes))
+    failed = list(errors) or [text.splitlines()[-1] for text in crashes.values() if text]
+    crash = next((text for text in crashes.values() if text), "")
     _clear_figures(out_dir, subject)
     path = out_dir / f"sub-{subject}.html"
-    with Page() as page:
-        if headline or not sessions:
-            page.add("alarm", "alarm.html", headline=headline, nothing=not sessions)
-        texts = []
-        for number, session in enumerate(sessions):
-            heading = session.label if len(sessions) > 1 else None
-            not_asked = what_was_not_asked(session.facts, options)
-            _add_session(page.part_of(number, heading), Drawer(out_dir, session), session, not_asked)
-            counts = count(session.stacks, session.slices)
-            has_t2 = session.path("T2map.nii.gz") is not None
-            texts.append({"session": heading, "text": methods(counts, session.facts, options, has_t2=has_t2)})
-        page.add("methods", "methods.html", parts=texts, references=REFERENCES)
-        page.add("errors", "errors.html", errors=list(errors), crashes=crashes, headline=headline)
-        page.add("about", "about.html", groups=_about(out_dir, run_uuid, options, sessions))
-        page.write(path, _title(subject, sessions))
+    page = Page()
+    if not sessions:
+        reasons = ("Nothing was made for this participant: no session gave a derivative.", *failed)
+        _add_failure(page, reasons, crash)
+    texts = []
+    for number, session in enumerate(sessions):
+        heading = session.label if len(sessions) > 1 else None
+        not_asked = what_was_not_asked(session.facts, options)
+        drawn = SessionPage(
+            page, out_dir, session, heading=heading, number=number, single_file=single_file, viewer=viewer
+        )
+        drawn.add(not_asked, tuple(failed), _last_lines(crash))
+        has_t2 = session.path("T2map.nii.gz") is not None
+        counts = count(session.stacks, session.slices)
+        texts.append({"session": heading, "text": methods(counts, session.facts, options, has_t2=has_t2)})
+    page.add("methods", "methods.html", parts=texts, references=REFERENCES)
+    page.add("errors", "errors.html", errors=list(errors), crashes=crashes, headline=headline)
+    stages = read_stages(out_dir, subject, run_uuid)
+    page.add("about", "about.html", groups=about(out_dir, run_uuid, options, sessions, stages))
+    put(page.html(_title(subject, sessions), "Fetal brain T2 mapping by fetalt2prep"), path)
     return path
+
+
+def _add_failure(page: Page, reasons: tuple[str, ...], crash: str) -> None:
+    verdict = Verdict(level=BAD, reasons=tuple(dict.fromkeys(reasons)))
+    content: dict[str, object] = {name: [] for name in ("cards", "sentences", "warnings")}
+    page.add(
+        "summary",
+        "summary.html",
+        session=None,
+        verdict=verdict,
+        crash=_last_lines(crash),
+        errors=True,
+        map=None,
+        **content,
+    )
+
+
+def _last_lines(crash: str) -> str:
+    return "\n".join(crash.splitlines()[-CRASH_LINES:])
 
 
 def _headline(n_errors: int) -> str:
@@ -75,58 +101,3 @@ def _clear_figures(out_dir: Path, subject: str) -> None:
 def _title(subject: str, sessions: Sequence[Session]) -> str:
     only = sessions[0].label if len(sessions) == 1 else None
     return f"sub-{subject}" + (f", session {only}" if only else "")
-
-
-def _add_session(add: Any, drawer: Drawer, session: Session, not_asked: str) -> None:
-    """Draw and add the parts of one session; ``add`` is :meth:`Page.add` with the session filled in."""
-    counts = count(session.stacks, session.slices)
-    field_t, mask = session.field_t(), brain_mask(session)
-    high_ms = t2_range_ms(field_t)
-    recon, t2 = drawer.reconstruction(mask), read_t2(session, mask)
-    brain = t2.brain_ms if t2 else None
-    maps = [drawer.t2_map(t2, high_ms, field_t)] if t2 else []
-    said = summary(counts, brain, reconstructed=bool(recon), not_asked=not_asked)
-    stderr = t2.stderr_ms[t2.mask] if t2 and t2.stderr_ms is not None else None
-    warned = [*warnings(session, counts, brain, high_ms, stderr), *budget_warnings(session)]
-    short = replace(maps[0], caption="T2 map; how to read it is under T2 map.") if maps else None
-    key_numbers = cards(counts, t2)
-    add("summary", "summary.html", cards=key_numbers, sentences=said, warnings=warned, map=short)
-    add("inputs", "inputs.html", columns=STACK_COLUMNS, rows=stack_rows(session.stacks))
-    if t2:
-        maps += [drawer.t2_spread(t2, high_ms), *drawer.t2_doubt(t2, high_ms)]
-    add("regions", "regions.html", **regions_content(session, drawer.reasons(t2) if t2 else []))
-    viewer = {"t2": drawer.viewer(high_ms)}
-    lead = {"motion": why_slices_were_set_aside(session.slices)}
-    for part, figures, otherwise in (
-        ("masks", drawer.masks(), "No preprocessed stack with a mask was written."),
-        ("reconstruction", recon, not_asked or "Nothing was reconstructed; see Errors."),
-        ("t2", maps, not_asked or why_no_t2(counts, reconstructed=bool(recon))),
-        ("motion", drawer.motion(), not_asked or "No slice table was written: motion was not estimated."),
-    ):
-        sentences = lead.get(part, []) if figures else [otherwise]
-        add(part, "figures.html", figures=figures, sentences=sentences, viewer=viewer.get(part))
-
-
-def _about(
-    out_dir: Path, run_uuid: str, options: dict[str, Any], sessions: Sequence[Session]
-) -> list[dict[str, object]]:
-    """Groups of facts: the run, each session's reconstruction, the options."""
-    run = {"run": run_uuid}
-    description = out_dir / "dataset_description.json"
-    if description.is_file():
-        content = json.loads(description.read_text(encoding="utf-8"))
-        for tool in content.get("GeneratedBy", []):
-            run[str(tool.get("Name", "software"))] = str(tool.get("Version", "unknown version"))
-    groups: list[dict[str, object]] = [{"title": "Run", "rows": run}]
-    for session in sessions:
-        name = f", session {session.label}" if len(sessions) > 1 else ""
-        if session.facts:
-            groups.append(
-                {
-                    "title": f"Reconstruction{name}: settings, time, memory",
-                    "rows": flatten({k: v for k, v in session.facts.items() if k != "notes"}),
-                }
-            )
-    if options:
-        groups.append({"title": "Options", "rows": flatten(options)})
-    return groups

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_app.report.figures_motion import StackMotion
-from bids_app.report.figures_stacks import StackPicture
 
 SIDECAR_FIELDS = ("EchoTime", "MagneticFieldStrength")
 STACKS_TABLE = "desc-stacks_stats.tsv"
@@ -38,8 +37,12 @@ class Volume:
     values: NDArray[np.float32]
     """(x, y, z)."""
     spacing_mm: tuple[float, float, float]
+    affine: NDArray[np.float64] = field(default_factory=lambda: np.eye(4))
+    """(4, 4), index in ``values`` to world millimetres."""
     slice_axis: int
     """Where the file's third axis went."""
+    flipped: bool = False
+    """Whether the file's third axis counts against that axis."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +122,13 @@ def read_volume(path: Path) -> Volume:
     values = np.asarray(turned.dataobj, dtype=np.float32)
     dx, dy, dz = (float(z) for z in turned.header.get_zooms()[:3])
     orientation = nib.orientations.io_orientation(image.affine)
-    return Volume(values=values.reshape(values.shape[:3]), spacing_mm=(dx, dy, dz), slice_axis=int(orientation[2, 0]))
+    return Volume(
+        values=values.reshape(values.shape[:3]),
+        spacing_mm=(dx, dy, dz),
+        affine=np.asarray(turned.affine, dtype=np.float64),
+        slice_axis=int(orientation[2, 0]),
+        flipped=bool(orientation[2, 1] < 0),
+    )
 
 
 def find_sessions(out_dir: Path, subject: str) -> list[Session]:
@@ -164,38 +173,12 @@ def short_label(stack: str) -> str:
     return " ".join(kept if kept and suffix == "T2w" else [*kept, suffix]) or stack
 
 
-def stack_pictures(session: Session) -> list[StackPicture]:
-    """Preprocessed stacks with their masks, in the order of the table of stacks."""
-    te_ms = 1000.0 * numbers(session.stacks, "te_s")
-    pictures = []
-    for row, stack in enumerate(session.stacks.get("stack", [])):
-        entities, _, suffix = stack.partition(".")[0].rpartition("_")
-        pixels_path = session.anat / f"{entities}_desc-preproc_{suffix}.nii.gz"
-        mask_path = session.anat / f"{entities}_desc-brain{'' if suffix == 'T2w' else suffix}_mask.nii.gz"
-        if not (pixels_path.is_file() and mask_path.is_file()):
-            continue
-        pixels, mask = read_volume(pixels_path), read_volume(mask_path)
-        if pixels.values.shape != mask.values.shape:
-            continue
-        pictures.append(
-            StackPicture(
-                label=short_label(stack),
-                te_ms=float(te_ms[row]),
-                pixels=pixels.values,
-                mask=mask.values > 0,
-                spacing_mm=pixels.spacing_mm,
-                slice_axis=pixels.slice_axis,
-            )
-        )
-    return pictures
-
-
 def stack_motions(session: Session) -> list[StackMotion]:
     """The slice table by stack, in the table's order of stacks."""
     table = session.slices
     names = np.array(table.get("stack", []), dtype=np.str_)
     status = np.array(table.get("status", []), dtype=np.str_)
-    te_ms = 1000.0 * numbers(table, "te_s")
+    te_ms = np.round(1000.0 * numbers(table, "te_s"), 3)
     rotation = np.stack([numbers(table, f"rot_{a}_deg") for a in "xyz"], axis=-1)
     shift = np.stack([numbers(table, f"shift_{a}_mm") for a in "xyz"], axis=-1)
     motions = []
@@ -203,12 +186,15 @@ def stack_motions(session: Session) -> list[StackMotion]:
         rows = names == name
         motions.append(
             StackMotion(
+                name=name,
                 label=f"{short_label(name)}, TE {te_ms[rows][0]:g} ms",
+                te_ms=round(float(te_ms[rows][0]), 3),
                 slice_idx=numbers(table, "slice")[rows].astype(np.int64),
                 time_s=numbers(table, "time_s")[rows],
                 rotation_deg=rotation[rows],
                 shift_mm=shift[rows],
                 weight=numbers(table, "weight")[rows],
+                residual=numbers(table, "residual")[rows],
                 status=status[rows],
             )
         )
@@ -220,6 +206,11 @@ def read_options(out_dir: Path, subject: str, run_uuid: str) -> dict[str, Any]:
     candidates = sorted((out_dir / f"sub-{subject}" / "log" / run_uuid).glob("*.toml"))
     candidates += sorted((out_dir / "logs").glob(f"*{run_uuid}*.toml"))
     return tomllib.loads(candidates[0].read_text(encoding="utf-8")) if candidates else {}
+
+
+def read_stages(out_dir: Path, subject: str, run_uuid: str) -> Table:
+    """Seconds and memory of each step of the run; empty when they were not written."""
+    return read_table(out_dir / f"sub-{subject}" / "log" / run_uuid / "stages.tsv")
 
 
 def read_crashes(out_dir: Path, subject: str, run_uuid: str) -> dict[str, str]:

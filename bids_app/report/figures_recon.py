@@ -35,16 +35,18 @@ def figure_recon(
     te_ms: Sequence[float],
     mask: NDArray[np.bool_],
     spacing_mm: Sequence[float],
+    *,
+    window: tuple[float, float] | None = None,
 ) -> Figure:
     """One row per echo time, planes axial, coronal, sagittal through the middle of the brain.
 
     ``echoes`` (echo, x, y, z) and ``mask`` (x, y, z) in the order of the closest RAS axes. The gray window is
-    :func:`shared_window`, so that the decay from row to row is the decay of the signal.
+    :func:`shared_window` unless given, so that the decay from row to row is the decay of the signal.
     """
     box = box_around(mask, spacing_mm, MARGIN_MM)
     centre = centre_of(mask[box])
     rows = [[cut(echo[box], spacing_mm, axis, centre[axis]) for axis in VIEWS] for echo in echoes]
-    low, high = shared_window(echoes, mask)
+    low, high = window or shared_window(echoes, mask)
     widths, heights = columns_of(rows)
     figure, grid = sheet(widths, heights, width_in=11.0, top_in=0.35)
     for r, (pictures, panels) in enumerate(zip(rows, grid, strict=True)):

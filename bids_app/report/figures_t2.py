@@ -1,4 +1,4 @@
-"""The T2 map, how sure it is, and how its values are spread."""
+"""The T2 map and how sure it is, in three planes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
-from bids_app.report.ink import FAINT, INK, NO_ANSWER, TEXT_DARK, plain_axes
+from bids_app.report.ink import NO_ANSWER, TEXT_DARK
 from bids_app.report.pictures import (
     PLANES,
     VIEWS,
@@ -31,6 +31,9 @@ from bids_app.report.pictures import (
 MARGIN_MM = 4.0
 T2_COLOURS = "viridis"
 DOUBT_COLOURS = "magma"
+S0_COLOURS = "gray"
+DOUBT_PERCENTILE = 80.0
+"""The border of the brain has errors many times those of the inside, which a wider bar would hide."""
 HISTOGRAM_BINS = 80
 
 
@@ -60,13 +63,13 @@ def t2_range_ms(field_t: float | None) -> float:
 def doubt_range(doubt: NDArray[np.float32], t2_ms: NDArray[np.float32], t2_high_ms: float) -> float:
     """Upper end of a colour bar for the error of T2, both (x, y, z) and NaN without an answer.
 
-    95th percentile over the tissue, which is where T2 lies on the colour bar of the map, rounded up: fluid, whose T2
+    80th percentile over the tissue, which is where T2 lies on the colour bar of the map, rounded up: fluid, whose T2
     and error are many times those of tissue, takes no part. Over all voxels when there is no tissue.
     """
     known = np.isfinite(doubt)
     tissue = known & (t2_ms <= t2_high_ms)
     values = doubt[tissue if tissue.any() else known]
-    return round_up(float(np.percentile(values, 95))) if len(values) else 1.0
+    return round_up(float(np.percentile(values, DOUBT_PERCENTILE))) if len(values) else 1.0
 
 
 def round_up(value: float) -> float:
@@ -128,37 +131,3 @@ def _colour_bar(figure: Figure, image: AxesImage, beside: Axes, shown: MapPictur
     bar.ax.tick_params(colors=TEXT_DARK, labelsize=9)
     bar.outline.set_edgecolor(TEXT_DARK)
     return bar
-
-
-def figure_histogram(t2_ms: NDArray[np.float32], high_ms: float) -> Figure:
-    """Histogram of T2 within the brain (voxel,), in the colours of the map, with median and middle half.
-
-    Values above ``high_ms`` are counted in the last bin, whose bar may leave the top; NaN are left out.
-    """
-    values = t2_ms[np.isfinite(t2_ms)]
-    counts, edges = np.histogram(np.clip(values, 0, high_ms), bins=HISTOGRAM_BINS, range=(0, high_ms))
-    share = 100.0 * counts / max(len(values), 1)
-    figure = Figure(figsize=(8.0, 2.9), layout="constrained")
-    axes = figure.add_subplot()
-    middle = (edges[:-1] + edges[1:]) / 2
-    axes.bar(middle, share, width=np.diff(edges), color=colormaps[T2_COLOURS](middle / high_ms), edgecolor="none")
-    if len(values):
-        q25, q50, q75 = np.percentile(values, [25, 50, 75])
-        axes.axvspan(q25, q75, color=FAINT, alpha=0.35, zorder=0)
-        axes.axvline(q50, color=INK, linewidth=1.6)
-        title = f"median {q50:.0f} ms, middle half {q25:.0f} to {q75:.0f} ms"
-        axes.set_title(title, fontsize=9.5, loc="left", pad=8, color=INK)
-        _name_the_rest(axes, 100.0 * float(np.mean(values > high_ms)), high_ms)
-    axes.set_xlim(0, high_ms)
-    axes.set_ylim(0, 1.15 * max(float(share[:-1].max()), 0.1))
-    axes.set_xlabel("T2 (ms)")
-    axes.set_ylabel("brain voxels (%)")
-    plain_axes(axes)
-    return figure
-
-
-def _name_the_rest(axes: Axes, percent: float, high_ms: float) -> None:
-    """Say how much lies beyond the axis, beside the last bar."""
-    if percent >= 0.5:
-        text = f"{percent:.0f} % above {high_ms:g} ms →"
-        axes.text(0.985, 0.93, text, color=INK, fontsize=9, ha="right", va="top", transform=axes.transAxes)

@@ -1,14 +1,15 @@
 """Colours of the figures, and how a figure becomes a file.
 
-Pictures are dark on every page. Curves have no background: a rule inside the SVG turns their ink light where
-the reader's system is dark.
+Pictures are dark on every page. Curves have no background and take the ink of the page that they stand in.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
+from markupsafe import Markup, escape
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -30,12 +31,8 @@ BAD = "#d6336c"
 AXIS_COLOURS = ("#d9730d", "#0f9d76", "#3d7bea")
 """x, y, z in curves; told apart by people who do not see all colours, on light and on dark pages."""
 
-_TURNED = {INK: "#d9dee5", FAINT: "#475160"}
-_DARK_RULE = "".join(
-    f'[style*="{what}: {light}"]{{{what}:{dark} !important}}'
-    for light, dark in _TURNED.items()
-    for what in ("fill", "stroke")
-)
+INK_OF_PAGE, FAINT_OF_PAGE = f"var(--curve-ink, {INK})", f"var(--curve-faint, {FAINT})"
+"""The same on a page that may be light or dark, for SVG inside it."""
 
 
 def plain_axes(axes: Axes, size: float = 9.0) -> None:
@@ -51,19 +48,29 @@ def plain_axes(axes: Axes, size: float = 9.0) -> None:
         label.set_color(INK)
 
 
-def save_png(figure: Figure, path: Path, dpi: int = 130) -> None:
-    """Write a picture; the directory is made when absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=dpi, facecolor=figure.get_facecolor(), pil_kwargs={"optimize": True})
+def png_bytes(figure: Figure, dpi: int = 120) -> bytes:
+    """A picture as the bytes of a PNG file."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=dpi, facecolor=figure.get_facecolor(), metadata={"Software": None})
+    return content.getvalue()
 
 
-def save_svg(figure: Figure, path: Path) -> None:
-    """Write curves as SVG that follows the reader's light or dark setting; same figure, same bytes."""
+def as_svg(figure: Figure, words: str) -> Markup:
+    """Curves as SVG for the inside of a page, whose ink they take; ``words`` stand for them. Same figure, same text."""
     text = io.StringIO()
-    with rc_context({"svg.hashsalt": "fetalt2prep"}):
+    with rc_context({"svg.hashsalt": "fetalt2prep", "svg.fonttype": "none"}):
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    rule = f"<style>@media (prefers-color-scheme: dark){{{_DARK_RULE}}}</style>"
-    head, body = text.getvalue().split("<defs>", 1)
-    start = head.index("<svg")
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :].replace(f": {INK}", f": {INK_OF_PAGE}").replace(f": {FAINT}", f": {FAINT_OF_PAGE}")
+    svg = re.sub(r'(<svg[^>]*?) (?:width|height)="[^"]*pt"', r"\1", re.sub(r'(<svg[^>]*?) width="[^"]*pt"', r"\1", svg))
+    # Rules and names for this drawing alone would hold for the whole page.
+    svg = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="\w+">', "<g>", svg)
+    said = f'<svg role="img" aria-label="{escape(words)}" style="stroke-linejoin: round; stroke-linecap: butt" '
+    return Markup(svg.replace("<svg ", said, 1))
+
+
+def save_svg(svg: Markup, path: Path) -> None:
+    """Write a drawing; the directory is made when absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{head[start:]}{rule}<defs>{body}", encoding="utf-8")
+    path.write_text(svg, encoding="utf-8")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from bids_app.report.derivatives import Session, numbers, read_table
-from bids_app.report.drawings import Shown
+from bids_app.report.figures_regions import RegionT2
 
 REGION_COLUMNS = (
     "Region",
@@ -24,7 +23,7 @@ REGION_COLUMNS = (
 MAX_PRINTED_PERCENT = 999.0
 
 
-def regions_content(session: Session, figures: Sequence[Shown]) -> dict[str, Any]:
+def regions_content(session: Session) -> dict[str, Any]:
     """What the fragment ``regions.html`` wants."""
     budget = _json(session, "desc-budget_stats.json")
     described = _json(session, "desc-regions_stats.json")
@@ -37,7 +36,6 @@ def regions_content(session: Session, figures: Sequence[Shown]) -> dict[str, Any
         "tissues": [f"T2 {1000 * t2:g} ms" for t2 in budget.get("t2_s", [])],
         "effects": budget_rows(budget),
         "sentences": budget.get("warnings", []),
-        "figures": list(figures),
     }
 
 
@@ -69,6 +67,62 @@ def region_rows(session: Session) -> list[dict[str, Any]]:
         ]
         rows.append({"label": name.replace("_", " "), "cells": cells})
     return rows
+
+
+WHOLE = 1000
+"""Index of the whole mask in the table of regions."""
+NOT_TISSUE = ("fluid", "csf", "mixed", "ventric", "background")
+
+
+def regions_t2(session: Session) -> list[RegionT2]:
+    """Median and quartiles of the regions that have a T2, the whole mask left out."""
+    path = session.path("desc-regions_stats.tsv")
+    table = read_table(path) if path else {}
+    if not table:
+        return []
+    index = numbers(table, "index")
+    median, low, high = (1000.0 * numbers(table, f"t2_{name}_s") for name in ("median", "q25", "q75"))
+    return [
+        RegionT2(
+            name=table["name"][n].removeprefix("t2class_").replace("_", " "),
+            median_ms=float(median[n]),
+            q25_ms=float(low[n]),
+            q75_ms=float(high[n]),
+        )
+        for n in range(len(index))
+        if index[n] != WHOLE and table["name"][n] != "brain" and math.isfinite(median[n] + low[n] + high[n])
+    ]
+
+
+def tissue_regions(regions: list[RegionT2]) -> list[RegionT2]:
+    """Those whose name does not say fluid."""
+    return [region for region in regions if not any(word in region.name.lower() for word in NOT_TISSUE)]
+
+
+def gestational_age(session: Session) -> float | None:
+    """Weeks, as the table of regions has them."""
+    path = session.path("desc-regions_stats.tsv")
+    table = read_table(path) if path else {}
+    ages = numbers(table, "gestational_age_weeks").tolist() if table else []
+    return float(ages[0]) if ages and math.isfinite(ages[0]) else None
+
+
+def largest_bias(session: Session) -> str:
+    """``+0 to +21 %, fluid in the voxel``: the widest range of the budget at T2 250 ms or the nearest T2.
+
+    Empty without one.
+    """
+    budget = _json(session, "desc-budget_stats.json")
+    tissues = [float(t2) for t2 in budget.get("t2_s", [])]
+    if not tissues:
+        return ""
+    at = min(range(len(tissues)), key=lambda n: abs(tissues[n] - 0.25))
+    ranges = [(float(e["low"][at]), float(e["high"][at]), str(e["name"])) for e in budget.get("effects", [])]
+    known = [(max(abs(low), abs(high)), low, high, name) for low, high, name in ranges if math.isfinite(low + high)]
+    if not known:
+        return ""
+    _, low, high, name = max(known)
+    return f"{_range(low, high)}, {name}"
 
 
 def budget_rows(budget: dict[str, Any]) -> list[dict[str, Any]]:

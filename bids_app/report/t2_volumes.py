@@ -17,6 +17,10 @@ class T2Volumes:
     t2_ms: NDArray[np.float32]
     stderr_ms: NDArray[np.float32] | None
     residual_percent: NDArray[np.float32] | None
+    s0: NDArray[np.float32] | None
+    """Signal at echo time zero, scanner units."""
+    fluid: NDArray[np.float32] | None
+    """Probability that 5 % or more of a voxel of tissue is fluid."""
     mask: NDArray[np.bool_]
     spacing_mm: tuple[float, float, float]
 
@@ -40,6 +44,7 @@ def read_t2(session: Session, mask: Volume | None) -> T2Volumes | None:
     t2 = read_volume(path)
     values = np.where(t2.values > 0, 1000.0 * t2.values, np.nan).astype(np.float32)
     inside = mask.values > 0 if mask is not None else np.isfinite(values)
+    s0_path, fluid_path = session.path("S0map.nii.gz"), session.path("label-CSF_probseg.nii.gz")
     stderr_path = session.path("desc-uncertainty_T2map.nii.gz")
     rmse_path = session.path("desc-rmse_T2w.nii.gz")
     stderr_ms = np.float32(1000) * read_volume(stderr_path).values if stderr_path else None
@@ -53,6 +58,8 @@ def read_t2(session: Session, mask: Volume | None) -> T2Volumes | None:
         t2_ms=np.where(inside, values, np.nan).astype(np.float32),
         stderr_ms=stderr_ms,
         residual_percent=residual,
+        s0=read_volume(s0_path).values if s0_path else None,
+        fluid=read_volume(fluid_path).values if fluid_path else None,
         mask=inside,
         spacing_mm=t2.spacing_mm,
     )

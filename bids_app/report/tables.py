@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bids_app.report.derivatives import Table, numbers, short_label
+from bids_app.report.figures_regions import RegionT2
 from bids_app.report.t2_volumes import T2Volumes
 from bids_app.report.words import Counts, milliseconds, own_words, plural, quartiles
 
@@ -32,31 +34,45 @@ class Card:
     detail: str = ""
 
 
-def cards(counts: Counts, t2: T2Volumes | None) -> list[Card]:
-    """Key numbers of a session; T2 is left out when there is none."""
+def cards(
+    counts: Counts, t2: T2Volumes | None, regions: Sequence[RegionT2] = (), snr: Sequence[float] = (), bias: str = ""
+) -> list[Card]:
+    """Key numbers of a session; what is not known is left out.
+
+    snr: one per echo time of ``counts``; bias: the largest known error of T2, ``+0 to +21 %, fluid in the voxel``.
+    """
     found_cards: list[Card] = []
     found = quartiles(t2.brain_ms) if t2 else None
-    if found:
-        spread = f"middle half {found[0]:.0f} to {found[2]:.0f} ms"
-        found_cards.append(Card(label="Median T2, brain mask", value=f"{found[1]:.0f}", unit="ms", detail=spread))
-    if counts.n_slices:
-        aside = counts.n_slices - counts.n_used_slices
-        kept = f"{counts.n_used_slices} of {counts.n_slices}"
-        found_cards.append(Card(label="Slices used", value=kept, detail=f"{aside} set aside"))
-    if counts.n_stacks:
-        used = f"{counts.n_used_stacks} of {counts.n_stacks}"
-        times = milliseconds(list(counts.te_ms)) if counts.te_ms else "none in use"
+    for region in regions[:3]:
+        spread = f"middle half {region.q25_ms:.0f} to {region.q75_ms:.0f} ms"
         found_cards.append(
-            Card(
-                label="Stacks used",
-                value=used,
-                detail=plural(counts.n_stacks - counts.n_used_stacks, "stack") + " set aside",
-            )
+            Card(label=f"Median T2, {region.name}", value=f"{region.median_ms:.0f}", unit="ms", detail=spread)
         )
-        found_cards.append(Card(label="Echo times", value=str(len(counts.te_ms)), detail=times))
+    if found:
+        spread = f"middle half {found[0]:.0f} to {found[2]:.0f} ms; fluid included"
+        found_cards.append(Card(label="Median T2, brain mask", value=f"{found[1]:.0f}", unit="ms", detail=spread))
+    if snr:
+        detail = f"signal over noise of a pixel at {milliseconds(list(counts.te_ms))}"
+        found_cards.append(Card(label="SNR per echo time", value=" / ".join(f"{v:.0f}" for v in snr), detail=detail))
     if math.isfinite(counts.rotation_deg):
         shift = f"and {counts.shift_mm:.1f} mm, median over slices"
         found_cards.append(Card(label="Slice motion", value=f"{counts.rotation_deg:.1f}°", detail=shift))
+    stacks = f"{counts.n_used_stacks} of {plural(counts.n_stacks, 'stack')}"
+    times = f" at {milliseconds(list(counts.te_ms))}" if counts.te_ms else ""
+    if counts.n_slices:
+        kept = f"{counts.n_used_slices} of {counts.n_slices}"
+        found_cards.append(Card(label="Slices used", value=kept, detail=f"from {stacks}{times}"))
+    elif counts.n_stacks:
+        found_cards.append(Card(label="Stacks used", value=stacks, detail=times.strip()))
+    if bias:
+        size, _, cause = bias.partition(", ")
+        found_cards.append(
+            Card(
+                label="Largest known bias of T2",
+                value=size.replace(" ", "\u00a0"),
+                detail=f"{cause}, at T2 250 ms or nearest",
+            )
+        )
     return found_cards
 
 

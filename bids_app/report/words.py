@@ -141,7 +141,7 @@ def warnings(
     if guessed:
         said.append(
             f"{plural(guessed, 'stack')} came without a brain mask; a classical method drew it. "
-            "Look at the outlines under Masks on stacks before using the result."
+            "Look at their outlines under Inputs before using the result."
         )
     if counts.n_slices and counts.n_used_slices < 0.75 * counts.n_slices:
         said.append("More than a quarter of the slices was set aside: expect less detail and holes in coverage.")
@@ -176,6 +176,27 @@ def why_slices_were_set_aside(slices: Table) -> list[str]:
         return []
     told = "; ".join(f"{reason} ({n})" for reason, n in given.most_common())
     return [f"{plural(given.total(), 'slice')} set aside: {told}."]
+
+
+def why_stacks_were_set_aside(session: Session) -> list[str]:
+    """One sentence for each stack that was not used."""
+    columns = [session.stacks.get(name, []) for name in ("stack", "status", "notes")]
+    return [
+        f"{short_label(stack)}: {own_words(stack, notes).rstrip('.') or 'no reason given'}."
+        for stack, status, notes in zip(*columns, strict=False)
+        if status == "set-aside"
+    ]
+
+
+def listed(content: Any) -> tuple[str, ...]:
+    """Facts that are a list, one alone, or none, as texts; a table of facts becomes ``name value, name value``."""
+    entries = content if isinstance(content, list) else [] if content is None or content == {} else [content]
+    return tuple(
+        ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in flatten(entry).items())
+        if isinstance(entry, dict)
+        else str(entry)
+        for entry in entries
+    )
 
 
 def own_words(stack: str, notes: str) -> str:

@@ -91,12 +91,15 @@ def test_the_odd_session_is_named_for_what_is_odd(study: tuple[Path, Path]) -> N
     assert set(table["participant_id"]) == {f"sub-{ODD:02}"}
     assert sorted(table["measure"]) == ["slice_shift", "t2_median"]
     page = (study[1] / "group.html").read_text()
-    assert f"sub-{ODD:02}: slice_shift is 15.59" in page
-    assert page.count(f'href="sub-{ODD:02}.html"') == 1
+    assert f'href="sub-{ODD:02}.html">sub-{ODD:02}</a>: slice_shift is 15.59' in page
+    assert page.count(f'href="sub-{ODD:02}.html"') == 3  # two outliers and the table
+    assert '<th scope="col" aria-sort="none"><button type="button">T2 median (s)' in page
+    assert page.count("(unusual)") == 2
     assert "brain mask: " in page
     assert "ms per week (95 % interval" in page
     assert (study[1] / "figures" / "group_desc-age_T2map.svg").read_text().startswith("<svg")
-    assert "<script" not in page
+    assert page.count("<script>") == 1  # that of the page itself
+    assert page.count("<svg") == 2
 
 
 def test_participants_and_sessions_can_be_chosen(study: tuple[Path, Path]) -> None:

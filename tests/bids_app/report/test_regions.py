@@ -60,7 +60,8 @@ def test_regions_budget_and_reasons_are_on_the_page(make_session: MakeSession) -
     assert "+0 to +18 %" in page
     assert "not known" in page
     assert "± 39 %" in page
-    assert page.count("The echo times 300, 397, 600 ms suit tissue badly.") == 2  # in the summary as well
+    assert page.count("The echo times 300, 397, 600 ms suit tissue badly.") == 2  # in the verdict as well
+    assert "Largest known bias of T2" in page
     assert "desc-reason_T2map.png" in page
 
 

@@ -1,0 +1,62 @@
+"""What the checks of headers and of quality found, stack by stack; both tables are optional."""
+
+from __future__ import annotations
+
+import math
+
+from bids_app.report.derivatives import Session, Table, numbers, read_table, short_label
+
+QUALITY_TABLE, AUDIT_TABLE = "desc-quality_stats.tsv", "desc-audit_stats.tsv"
+LEVELS = {"error": "bad", "warning": "care", "info": ""}
+"""Level of a finding and how it is marked."""
+
+
+def read(session: Session, ending: str) -> Table:
+    """A table of the session; empty when it was not written."""
+    path = session.path(ending)
+    return read_table(path) if path else {}
+
+
+def audit_rows(table: Table) -> list[dict[str, str]]:
+    """Findings, the gravest first: level, mark, stack, what was checked, found and done."""
+    columns = ("stack", "check", "level", "found", "action")
+    n_rows = len(table.get("stack", []))
+    cells = {name: table.get(name, [""] * n_rows) for name in columns}
+    rows = [{name: _plain(cells[name][n]) for name in columns} for n in range(n_rows)]
+    for row in rows:
+        row["stack"] = short_label(row["stack"]) if row["stack"] else "all"
+        row["mark"] = LEVELS.get(row["level"], "")
+        row["check"] = row["check"].replace("_", " ")
+    order = list(LEVELS)
+    return sorted(rows, key=lambda row: order.index(row["level"]) if row["level"] in order else len(order))
+
+
+def findings(table: Table, level: str) -> tuple[str, ...]:
+    """Findings of one level in a sentence each, those of several stacks together."""
+    by_text: dict[str, list[str]] = {}
+    for row in audit_rows(table):
+        if row["level"] == level:
+            text = f"{row['check']}: {row['found']}" + (f" ({row['action']})" if row["action"] else "")
+            by_text.setdefault(text, []).append(row["stack"])
+    return tuple(
+        f"{', '.join(stacks) if len(stacks) < 4 else f'{len(stacks)} stacks'}: {text}."
+        for text, stacks in by_text.items()
+    )
+
+
+def quality_table(table: Table) -> tuple[list[str], list[dict[str, object]]]:
+    """Columns and rows of the table of quality: numbers to three digits, other cells as they are."""
+    columns = [name for name in table if name != "stack"]
+    numeric = {name: numbers(table, name) for name in columns}
+    rows: list[dict[str, object]] = []
+    for n, stack in enumerate(table.get("stack", [])):
+        cells = [
+            f"{numeric[name][n]:.3g}" if math.isfinite(numeric[name][n]) else _plain(table[name][n]) or "n/a"
+            for name in columns
+        ]
+        rows.append({"label": short_label(stack), "cells": cells})
+    return [name.replace("_", " ") for name in columns], rows
+
+
+def _plain(text: str) -> str:
+    return "" if text == "n/a" else text
