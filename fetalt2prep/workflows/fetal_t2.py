@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from nipype.interfaces.utility import IdentityInterface
 from nipype.pipeline import engine as pe
 
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.t2.options import T2Context, T2Options
+from fetalt2prep.interfaces.audit import AuditHeaders
 from fetalt2prep.interfaces.check import CheckStacks
 from fetalt2prep.interfaces.sample_field import SampleField
+from fetalt2prep.interfaces.slices import MarkSlices
 from fetalt2prep.workflows.denoise import init_denoise_wf
+from fetalt2prep.workflows.mask import OUTPUTS as OF_MASKS
 from fetalt2prep.workflows.mask import init_mask_wf
+from fetalt2prep.workflows.quality import init_quality_wf
 from fetalt2prep.workflows.recon import init_recon_wf
 from fetalt2prep.workflows.t2 import init_t2_wf
 
@@ -22,7 +27,6 @@ RECON_OUTPUTS = {
     "echo_files": "echo_files",
     "te_s": "te_s",
     "mask_file": "brain_mask",
-    "slice_table": "slice_table",
     "field_file": "field_file",
     "info_file": "recon_info",
     "residual_file": "residual",
@@ -57,6 +61,10 @@ SAMPLED_OUTPUTS = {
 def init_fetal_t2_wf(
     *,
     denoise: str = "nlm",
+    select: str = "auto",
+    selection: Path | None = None,
+    mask_consensus: bool = False,
+    gestational_age_weeks: float | None = None,
     recon: ReconOptions | None = None,
     reconstruct: bool = True,
     fit_t2: bool = True,
@@ -67,12 +75,14 @@ def init_fetal_t2_wf(
     mem_gb: float = 3,
     name: str = "fetal_t2_wf",
 ) -> pe.Workflow:
-    """Check -> mask -> denoise -> recon -> t2, for all stacks of one session.
+    """Check -> mask -> quality -> denoise -> recon -> t2, for all stacks of one session.
 
     Parameters
     ----------
     denoise
         ``nlm`` (non-local means in each slice) or ``none``.
+    select, selection, mask_consensus, gestational_age_weeks
+        Choice of stacks, and masks: see :func:`fetalt2prep.workflows.quality.init_quality_wf`.
     recon
         Options of the reconstruction; None: the defaults.
     reconstruct
@@ -109,6 +119,8 @@ def init_fetal_t2_wf(
         Stacks that entered the reconstruction, denoised, slices last; their masks.
     stack_table
         One row per stack, with the reason where one was set aside (TSV).
+    quality_table, audit_table
+        One row per stack: measures and verdicts; one row per finding in the headers (TSV). Also when no stack is left.
     echo_files, te_s
         Reconstructed volumes by ascending echo time, scanner units; the times, seconds.
     brain_mask, residual
@@ -125,36 +137,55 @@ def init_fetal_t2_wf(
         The same at the spacings of ``sample_mm``, a list for each; no T2 with one echo time. Only with ``sample_mm``.
     """
     fit_t2 = fit_t2 and reconstruct
-    outputs = ["stacks", "stack_masks", "stack_table", *(RECON_OUTPUTS.values() if reconstruct else ())]
+    outputs = ["stacks", "stack_masks", "stack_table", "quality_table", "audit_table"]
+    outputs += [*RECON_OUTPUTS.values(), "slice_table"] if reconstruct else []
     outputs += T2_OUTPUTS.values() if fit_t2 else []
     outputs += SAMPLED_OUTPUTS.values() if sample_mm and reconstruct else []
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(IdentityInterface(fields=INPUTS), name="inputnode")
     outputnode = pe.Node(IdentityInterface(fields=outputs), name="outputnode")
     check = pe.Node(CheckStacks(), name="check")
+    audit = pe.Node(AuditHeaders(), name="audit")
     mask_wf = init_mask_wf()
+    quality_wf = init_quality_wf(
+        select=select,
+        selection=selection,
+        consensus=mask_consensus,
+        gestational_age_weeks=gestational_age_weeks,
+        min_echo_times=2 if fit_t2 else 1,
+    )
     denoise_wf = init_denoise_wf(denoise)
     into_check = [("stacks", "in_files"), *((port, port) for port in INPUTS[1:])]
-    into_mask = [("out_files", "inputnode.in_files")]
-    into_mask += [(port, f"inputnode.{port}") for port in ("masks", *PER_STACK, "stack_table")]
+    into_audit = [(port, port) for port in ("echo_times_s", "thicknesses_mm", "slice_directions")]
+    into_quality = [("out_files", "inputnode.in_files")]
+    into_quality += [(port, f"inputnode.{port}") for port in (*PER_STACK, "stack_table")]
     chosen = [(f"outputnode.{port}", f"inputnode.{port}") for port in ("masks", *PER_STACK)]
     workflow.connect([
         (inputnode, check, into_check),
-        (check, mask_wf, into_mask),
-        (mask_wf, denoise_wf, [("outputnode.out_files", "inputnode.in_files")]),
-        (mask_wf, denoise_wf, [("outputnode.masks", "inputnode.masks")]),
+        (inputnode, audit, [("stacks", "in_files"), *into_audit]),
+        (check, mask_wf, [("out_files", "inputnode.in_files"), ("masks", "inputnode.masks")]),
+        (check, quality_wf, into_quality),
+        (audit, quality_wf, [("audit_table", "inputnode.audit_table")]),
+        (mask_wf, quality_wf, [(f"outputnode.{port}", f"inputnode.{port}") for port in OF_MASKS.values()]),
+        (quality_wf, denoise_wf, [("outputnode.out_files", "inputnode.in_files")]),
+        (quality_wf, denoise_wf, [("outputnode.masks", "inputnode.masks")]),
         (denoise_wf, outputnode, [("outputnode.out_files", "stacks")]),
-        (mask_wf, outputnode, [("outputnode.masks", "stack_masks")]),
-        (mask_wf, outputnode, [("outputnode.stack_table", "stack_table")]),
+        (quality_wf, outputnode, [("outputnode.masks", "stack_masks")]),
+        (quality_wf, outputnode, [(f"outputnode.{port}", port) for port in ("stack_table", "quality_table")]),
+        (audit, outputnode, [("audit_table", "audit_table")]),
     ])  # fmt: skip
     if not reconstruct:
         return workflow
+    mark = pe.Node(MarkSlices(), name="mark_slices")
     recon_wf = init_recon_wf(recon, n_threads=n_threads, mem_gb=mem_gb)
     workflow.connect([
         (denoise_wf, recon_wf, [("outputnode.out_files", "inputnode.in_files")]),
         (denoise_wf, recon_wf, [("outputnode.noise_sigmas", "inputnode.noise_sigmas")]),
-        (mask_wf, recon_wf, chosen),
+        (quality_wf, recon_wf, chosen),
         (recon_wf, outputnode, [(f"outputnode.{port}", name) for port, name in RECON_OUTPUTS.items()]),
+        (recon_wf, mark, [("outputnode.slice_table", "slice_table")]),
+        (quality_wf, mark, [("outputnode.slice_quality", "slice_quality")]),
+        (mark, outputnode, [("slice_table", "slice_table")]),
     ])  # fmt: skip
     if fit_t2:
         t2_wf = init_t2_wf(t2, context)

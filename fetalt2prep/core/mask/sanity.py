@@ -83,8 +83,8 @@ def expected_volume_ml(weeks: float | None) -> tuple[float, float]:
     """Range of the volume of a brain mask at a gestational age, mL; None: of any fetus.
 
     The volume of a public atlas at 24 weeks, grown with the cube of the cerebrum's length (the parabola through the
-    extents of the same atlas at 24 and 29 weeks, as the simulator has it), with wide margins. It grows 2.9-fold from 25.4
-    to 36.6 weeks; an increase by 230 % was measured (Clouchoux 2012, doi:10.1016/j.ajog.2011.10.002).
+    extents of the same atlas at 24 and 29 weeks, as the simulator has it), with wide margins. It grows 2.9-fold from
+    25.4 to 36.6 weeks; an increase by 230 % was measured (Clouchoux 2012, doi:10.1016/j.ajog.2011.10.002).
     """
     if weeks is None:
         return ANY_AGE_ML

@@ -227,7 +227,7 @@ def _judge_picture(report: StackReport, usual: float, n_others: int) -> Verdict:
             )
         if at.turn_deg > TURN_DEG and at.flip_gain <= FLIP_GAIN:
             found = found.with_reason("suspect", f"the head is turned by {at.turn_deg:.0f} deg from the others")
-    if report.dropped_share > DROPPED_STACK and report.dropped.sum() > 1:
+    if report.dropped_share > DROPPED_STACK and report.dropped.sum() > 2:
         found = found.with_reason(
             "failed" if report.dropped_share > FAILED_DROPPED and n_others > 1 else "suspect",
             f"{int(report.dropped.sum())} of its slices have dropped signal ({100 * report.dropped_share:.0f} %)",

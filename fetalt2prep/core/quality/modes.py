@@ -1,0 +1,3 @@
+"""Names of the ways to choose stacks; imported where torch must not be."""
+
+MODES = ("auto", "all")
