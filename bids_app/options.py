@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fetalt2prep.core.quality.modes import MODES
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.t2.options import T2Options
 
@@ -15,6 +16,7 @@ OUTPUT_LEVELS = ("minimal", "full")
 STEPS = ("masks", "recon", "all")
 IGNORABLE = ("slicetiming", "thickness")
 FORCIBLE = ("missing-masks",)
+SWITCH = ("on", "off")
 SLOPPY_RESOLUTION_MM = 2.0
 
 
@@ -97,6 +99,10 @@ class Options:
     """The last step: ``masks``, ``recon``, or ``all``."""
     sloppy: bool = False
     """A coarse grid and no denoising: for trying things out."""
+    select: str = "auto"
+    """``auto``: without clearly broken stacks; ``all``: all that have a mask; or the path of a table."""
+    mask_consensus: str = "off"
+    """``on``: each mask is replaced by what the masks of all stacks agree on; ``off``."""
     denoise: str = "nlm"
     """``nlm`` or ``none``."""
     recon: ReconOptions = field(default_factory=ReconOptions)
@@ -112,6 +118,11 @@ class Options:
     run: RunOptions
     """How the work is carried out."""
 
+    @property
+    def selection(self) -> Path | None:
+        """The table with the user's choice of stacks, if there is one."""
+        return None if self.select in MODES else Path(self.select)
+
     def __deepcopy__(self, memo: object) -> Options:
         return self  # nothing in it changes, and Nipype copies every node several times
 
@@ -119,6 +130,7 @@ class Options:
         for name, value, known in (
             ("analysis_level", self.analysis_level, LEVELS),
             ("denoise", self.denoise, DENOISERS),
+            ("mask_consensus", self.mask_consensus, SWITCH),
             ("level", self.level, OUTPUT_LEVELS),
             ("steps", self.steps, STEPS),
             *(("ignore", item, IGNORABLE) for item in self.ignore),

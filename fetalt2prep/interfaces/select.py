@@ -105,6 +105,6 @@ class SelectStacks(SimpleInterface):
         n_times = len({round(i.echo_times_s[n], 6) for n in chosen})
         if n_times < i.min_echo_times:
             raise InputError(
-                f"Only {len(chosen)} stack(s) with {n_times} echo time(s) are left; {i.min_echo_times} are needed for T2. "
+                f"Only {len(chosen)} stack(s) with {n_times} echo time(s) are left; T2 needs {i.min_echo_times}. "
                 "Give masks, choose the stacks yourself, or stop after the reconstruction. " + " | ".join(reasons)
             )

@@ -30,7 +30,7 @@ def builders() -> dict[str, Callable[..., pe.Workflow]]:
 
 
 def test_the_walk_finds_every_builder() -> None:
-    steps = ("denoise", "fetal_t2", "mask", "recon", "t2")
+    steps = ("denoise", "fetal_t2", "mask", "quality", "recon", "t2")
     assert sorted(builders()) == [f"init_{step}_wf" for step in steps]
 
 
@@ -42,6 +42,7 @@ def variants() -> list[Any]:
         {"denoise": "none"},
         {"recon": ReconOptions(model="mcreg", alpha=0.1)},
     ]
+    extra += [{"select": "all", "mask_consensus": True, "gestational_age_weeks": 28.0}]
     extra += [{"sample_mm": (0.5, 1.0)}, {"sample_mm": (0.5,), "fit_t2": False}]
     return cases + [pytest.param(init_fetal_t2_wf, options, id=str(options)) for options in extra]
 
@@ -49,7 +50,7 @@ def variants() -> list[Any]:
 UNUSED = {
     ("{'fit_t2': False}", "recon_wf"): ["echo_stderr_files"],
     ("{'sample_mm': (0.5,), 'fit_t2': False}", "recon_wf"): ["echo_stderr_files"],
-    ("{'reconstruct': False}", "mask_wf"): ["echo_times_s", "thicknesses_mm", "slice_times_s"],
+    ("{'reconstruct': False}", "quality_wf"): ["echo_times_s", "thicknesses_mm", "slice_times_s", "slice_quality"],
     ("{'reconstruct': False}", "denoise_wf"): ["noise_sigmas"],
 }
 """Outputs of inner workflows that nothing takes when a later step is left out."""
@@ -158,7 +159,8 @@ def test_it_embeds_in_another_workflow() -> None:
     for step in (
         "check",
         "mask_wf.mask",
-        "mask_wf.select",
+        "quality_wf.assess",
+        "quality_wf.select",
         "denoise_wf.denoise",
         "recon_wf.recon",
         "t2_wf.fit",
