@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pytest
 
 from fetalt2prep.io.tables import read_tsv
 from tests.bids_app.conftest import WriteStack, app, three_echoes
@@ -22,7 +23,7 @@ def move_mask(bids: Path, echo: int) -> None:
     """Draw the mask of a stack beside the head."""
     (path,) = (bids / "derivatives" / "masks").rglob(f"*_echo-{echo}_desc-brain_mask.nii.gz")
     image = nib.load(path)
-    nib.save(nib.Nifti1Image(np.roll(np.asarray(image.dataobj), 8, axis=0), image.affine), path)
+    nib.save(nib.Nifti1Image(np.roll(np.asarray(image.dataobj), 6, axis=1), image.affine), path)
 
 
 def test_a_failed_mask_sets_its_stack_aside_and_the_tables_say_so(
@@ -57,13 +58,15 @@ def test_the_users_table_decides_and_what_she_leaves_out_is_no_failure(
 
 
 def test_a_table_that_cannot_be_read_is_refused_at_the_door(
-    bids: Path, write_stack: WriteStack, tmp_path: Path
+    bids: Path, write_stack: WriteStack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     three_echoes(write_stack)
     mine = tmp_path / "mine.tsv"
     mine.write_text("name\tuse\n")
-    assert app(bids, tmp_path, "--select", str(mine)) == 2
-    assert app(bids, tmp_path, "--select", str(tmp_path / "absent.tsv")) == 2
+    assert app(bids, tmp_path, "--select", str(mine)) == 1
+    assert "give stack and use" in capsys.readouterr().err
+    assert app(bids, tmp_path, "--select", str(tmp_path / "absent.tsv")) == 1
+    assert "cannot be read as a table of stacks" in capsys.readouterr().err
 
 
 def test_without_a_stack_left_the_participant_fails_and_the_tables_are_there(

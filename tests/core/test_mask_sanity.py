@@ -39,7 +39,7 @@ def test_each_defect_is_named() -> None:
     assert "missing as holes" in words(holed)
     gaps[:, :, 5:15:2] = False
     assert "slices are empty" in words(gaps)
-    jumps[:, :, 10:] = np.roll(jumps[:, :, 10:], 14, axis=0)
+    jumps[:, :, 10:] = np.roll(jumps[:, :, 10:], 20, axis=0)
     assert "neighbouring slices" in words(jumps)
     pieces[:6, :6, :] = True
     assert "separate pieces" in words(pieces)

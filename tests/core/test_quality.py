@@ -14,14 +14,9 @@ from fetalt2prep.core.stack import Stack
 from .conftest import Phantom
 
 
-def brain() -> Phantom:
-    """The phantom's blobs in a head of 62 x 50 x 56 mm would be lost: its own small head, three planes, one turned."""
-    return Phantom()
-
-
 @pytest.fixture(scope="module")
 def session() -> list[Stack]:
-    return brain().session((0.1, 0.2), ("axial", "coronal"))
+    return Phantom().session((0.1, 0.2), ("axial", "coronal"))
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +33,9 @@ def test_good_stacks_are_not_flagged(good: list[StackReport]) -> None:
 
 def test_spoiled_stacks_are_flagged_with_words_and_the_others_are_not(session: list[Stack]) -> None:
     first, *rest = session
-    reversed_ = replace(first, pixels=np.flip(first.pixels, 0).copy(), mask=np.flip(first.mask, 0).copy())
+    reversed_ = replace(first, pixels=np.flip(first.pixels, 1).copy(), mask=np.flip(first.mask, 1).copy())
     report, *others = assess([reversed_, *rest])[0]
-    assert "axis i is reversed" in report.picture.reasons[0]
+    assert "axis j is reversed" in report.picture.reasons[0]
     assert not any(other.flagged for other in others)
     half = first.mask.copy()
     half[: half.shape[0] // 2] = False
@@ -48,7 +43,7 @@ def test_spoiled_stacks_are_flagged_with_words_and_the_others_are_not(session: l
     assert reports[0].mask.verdict == "suspect"
     assert "Dice" in reports[0].mask.reasons[-1]
     shared = (masks[0] & first.mask).sum()
-    assert 2 * shared / (masks[0].sum() + first.mask.sum()) > 0.85  # of half a mask it is 0.67
+    assert 2 * shared / (masks[0].sum() + first.mask.sum()) > 0.9  # of half a mask it is 0.67
 
 
 def test_an_empty_mask_is_never_used(session: list[Stack]) -> None:

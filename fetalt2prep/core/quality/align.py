@@ -26,6 +26,8 @@ WIDE_BELOW = 0.5
 STEPS = ((0.14, 6.0), (0.07, 3.0), (0.035, 1.5), (0.0175, 0.75))
 """Turns (rad) and shifts (mm) that are tried in turn."""
 BEAM = 2
+N_REFINED = 2
+"""Reversals that are followed to the end: those that agree best after the coarsest step."""
 LEAST_COVERED = 0.5
 """Share of a stack's points that must lie where other stacks have pixels."""
 PENALTY_PER_RAD = 0.03
@@ -123,19 +125,22 @@ class _Others:
 
 def _best(rough: Rough, others: _Others, middle_mm: Tensor, flips: Sequence[tuple[float, float, float]]) -> Alignment:
     """The best motion under each of the signs, and which signs are best."""
-    results = [_search(rough, others, middle_mm, _reversed(rough, signs), _turns(STARTS_DEG)) for signs in flips]
-    if len(flips) > 1 and results[0][2] < WIDE_BELOW:
-        far = _search(rough, others, middle_mm, _reversed(rough, flips[0]), _turns((*STARTS_DEG, *WIDE_DEG)))
-        results[0] = max(results[0], far, key=lambda found: found[2])
-    as_told = results[0]
-    winner = max(range(len(flips)), key=lambda k: results[k][2])
-    return Alignment(
-        rotation=as_told[0],
-        shift_mm=as_told[1],
-        correlation=as_told[2],
-        flip=flips[winner],
-        flip_gain=results[winner][2] - as_told[2],
-    )
+
+    def search(
+        signs: tuple[float, float, float], angles_deg: Sequence[float], steps: Sequence[tuple[float, float]] = STEPS
+    ) -> tuple[Tensor, Tensor, float]:
+        return _search(rough, others, middle_mm, _reversed(rough, signs), _turns(angles_deg), steps)
+
+    as_told, flip, gain = search(flips[0], STARTS_DEG), flips[0], 0.0
+    if len(flips) > 1:
+        if as_told[2] < WIDE_BELOW:
+            far = search(flips[0], (*STARTS_DEG, *WIDE_DEG))
+            as_told = max(as_told, far, key=lambda found: found[2])
+        promising = sorted(flips[1:], key=lambda signs: -search(signs, STARTS_DEG, STEPS[:1])[2])[:N_REFINED]
+        for signs in promising:
+            found = search(signs, STARTS_DEG)[2] - as_told[2]
+            flip, gain = (signs, found) if found > gain else (flip, gain)
+    return Alignment(rotation=as_told[0], shift_mm=as_told[1], correlation=as_told[2], flip=flip, flip_gain=gain)
 
 
 def _reversed(rough: Rough, signs: tuple[float, float, float]) -> Tensor:
@@ -154,7 +159,12 @@ def _turns(angles_deg: Sequence[float]) -> Tensor:
 
 
 def _search(
-    rough: Rough, others: _Others, middle_mm: Tensor, flip: Tensor, turns: Tensor
+    rough: Rough,
+    others: _Others,
+    middle_mm: Tensor,
+    flip: Tensor,
+    turns: Tensor,
+    steps: Sequence[tuple[float, float]],
 ) -> tuple[Tensor, Tensor, float]:
     """Rotation, shift and correlation of the best motion after a flip about the middle of the mask."""
     arm = (rough.points_mm - rough.centre_mm) @ flip.T
@@ -170,7 +180,7 @@ def _search(
     shift_mm = torch.cat((torch.zeros_like(away), away))
     plain, score = scores(rotation, shift_mm)
     nudges = torch.cat((torch.eye(6), -torch.eye(6)))
-    for step_rad, step_mm in STEPS:
+    for step_rad, step_mm in steps:
         for _ in range(2):  # once to get there, once more to settle
             best = score.topk(min(BEAM, len(score))).indices
             rotation, shift_mm, plain, score = rotation[best], shift_mm[best], plain[best], score[best]

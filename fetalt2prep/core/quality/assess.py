@@ -32,6 +32,8 @@ TURN_DEG = 60.0
 DROPPED_STACK, FAILED_DROPPED = 0.18, 0.6
 """Share of slices with dropped signal: twice what voids of 6 % of the slices make likely; most of the stack."""
 MIN_TRUST = 0.05
+LIKE_DICE = 0.5
+"""With the middle one of all masks: below it a mask has no vote on the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +107,25 @@ class _Group:
         self.roughs: list[Rough] = list(known.values())
         self.at = align_stacks(self.roughs)
         self.trust = [max(at.correlation, MIN_TRUST) if math.isfinite(at.correlation) else 1.0 for at in self.at]
+        self.votes = [weight * like for weight, like in zip(self.trust, self._alike(), strict=True)]
+
+    def _alike(self) -> list[bool]:
+        """Whether each mask is like the one that most others are like: of three, a wrong one must not outvote two."""
+        n = len(self.roughs)
+        if n < 3:
+            return [True] * n
+        points = common_grid(torch.stack([rough.centre_mm for rough in self.roughs]).median(0).values).points_mm()
+        seen = [
+            rough.at(rough.mask, into_stack(rough, at, points)) for rough, at in zip(self.roughs, self.at, strict=True)
+        ]
+        inside = torch.stack([(mask >= VOTE).flatten() for mask, _ in seen]).float()
+        view = torch.stack([where.flatten() for _, where in seen]).float()
+        shared = inside @ inside.T
+        dice = 2 * shared / (inside @ view.T + view @ inside.T).clamp(min=1)  # each within the other's field of view
+        middle = int(dice.fill_diagonal_(torch.nan).nanmedian(1).values.argmax())
+        alike = (dice[middle] >= LIKE_DICE).tolist()
+        alike[middle] = True
+        return alike if sum(alike) > 1 else [True] * n
 
     def agreement(self, n: int) -> tuple[float, float]:
         """Dice of a stack's mask with the others' brain in its field of view, and ratio of the volumes."""
@@ -112,7 +133,7 @@ class _Group:
             return math.nan, math.nan
         stack = self.stacks[n]
         points = torch.as_tensor(grid_points_mm(stack.mask.shape, stack.affine), dtype=torch.float32)
-        mean, count = votes_in(self.place[n], self.roughs, self.at, self.trust, points)
+        mean, count = votes_in(self.place[n], self.roughs, self.at, self.votes, points)
         brain, seen = (mean >= VOTE).numpy(), (count > 0).numpy()
         own = stack.mask & seen
         if not brain.any():
@@ -128,7 +149,7 @@ class _Group:
         points = grid.points_mm().flatten(0, 2)
         own = into_stack(self.roughs[k], self.at[k], points)
         total, count = torch.zeros(len(points)), torch.zeros(len(points))
-        for weight, rough, at in zip(self.trust, self.roughs, self.at, strict=True):
+        for weight, rough, at in zip(self.votes, self.roughs, self.at, strict=True):
             brain, seen = rough.at(rough.mask, into_stack(rough, at, points))
             total, count = total + weight * brain, count + weight * seen.float()
         _, inside = self.roughs[k].at(self.roughs[k].mask, own[total >= VOTE * count.clamp(min=1e-6)])
@@ -159,7 +180,7 @@ class _Group:
         stack = self.stacks[n]
         if n not in self.place:
             return stack.mask
-        trust = [weight * believed[number] for weight, number in zip(self.trust, self.place, strict=True)]
+        trust = [weight * believed[number] for weight, number in zip(self.votes, self.place, strict=True)]
         return consensus_mask(self.place[n], stack.mask, stack.affine, self.roughs, self.at, trust)
 
 

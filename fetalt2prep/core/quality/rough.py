@@ -16,7 +16,7 @@ from fetalt2prep.core.stack import Stack
 SPACING_MM = 3.0
 BORDER_MM = 6.0
 """Skull and fluid around the brain: the outline of the head says where it lies, whatever the mask says."""
-MAX_POINTS = 1500
+MAX_POINTS = 1000
 REACH_MM = 75.0
 """Half the edge of the box around the heads: a head near term is 125 mm long."""
 FWHM_TO_SIGMA = 1 / 2.3548
