@@ -34,12 +34,12 @@ def test_each_defect_is_named() -> None:
         assert found.verdict == "suspect"
         return "; ".join(found.reasons)
 
-    holed, gaps, jumps, pieces = (head() for _ in range(4))
+    holed, gaps, jumps, pieces = head(), head(), head(18.0), head()
     holed[14:26, 16:24, 6:14] = False
     assert "missing as holes" in words(holed)
     gaps[:, :, 5:15:2] = False
     assert "slices are empty" in words(gaps)
-    jumps[:, :, 10:] = np.roll(jumps[:, :, 10:], 20, axis=0)
+    jumps[:, :, 10:] = np.roll(jumps[:, :, 10:], 10, axis=0)
     assert "neighbouring slices" in words(jumps)
     pieces[:6, :6, :] = True
     assert "separate pieces" in words(pieces)

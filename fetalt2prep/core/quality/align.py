@@ -17,7 +17,7 @@ from torch import Tensor
 from fetalt2prep.core.geometry import Grid, rotation_matrix, rotation_vector
 from fetalt2prep.core.quality.rough import Rough, common_grid
 
-FLIPS = tuple(itertools.product((1.0, -1.0), repeat=3))
+FLIPS = tuple((i, j, k) for i, j, k in itertools.product((1.0, -1.0), repeat=3))
 """Signs of the three voxel axes; the first is as the header says."""
 STARTS_DEG = (15.0, 30.0)
 WIDE_DEG = (60.0, 90.0, 120.0, 180.0)
