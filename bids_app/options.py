@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fetalt2prep.core.quality.modes import MODES
+from fetalt2prep.core.quality.options import MODES
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.t2.options import T2Options
 

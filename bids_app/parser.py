@@ -17,7 +17,7 @@ from bids_app.config_file import build_options, places, read_values
 from bids_app.limits import default_nprocs, megabytes
 from bids_app.options import OptionError, Options, made_sloppy
 from fetalt2prep import __version__
-from fetalt2prep.core.quality.modes import MODES
+from fetalt2prep.core.quality.options import MODES
 from fetalt2prep.core.recon.options import FIELDS, MODELS, MOTIONS, PROFILES, ReconOptions
 from fetalt2prep.core.t2.options import MODELS as T2_MODELS
 from fetalt2prep.core.t2.options import T2Options

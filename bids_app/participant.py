@@ -21,6 +21,7 @@ from bids_app.session import SessionInputs
 from bids_app.stored import fits_t2
 from bids_app.t2_context import gestational_age, t2_context
 from fetalt2prep import __version__
+from fetalt2prep.core.quality.options import QualityOptions
 from fetalt2prep.interfaces.split import SplitVolumes
 from fetalt2prep.interfaces.volumes import CheckVolumes
 from fetalt2prep.workflows.fetal_t2 import SAMPLED_OUTPUTS, init_fetal_t2_wf
@@ -89,10 +90,7 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
     workflow = pe.Workflow(name=session_wf_name(session))
     fetal_t2_wf = init_fetal_t2_wf(
         denoise=options.denoise,
-        select="auto" if options.selection else options.select,
-        selection=options.selection,
-        mask_consensus=options.mask_consensus == "on",
-        gestational_age_weeks=gestational_age(options.bids_dir, session),
+        quality=quality_options(session, options),
         recon=options.recon,
         reconstruct=reconstruct,
         fit_t2=fit_t2,
@@ -158,6 +156,16 @@ def init_given_wf(session: SessionInputs, options: Options) -> pe.Workflow:
             (t2_wf, regions, [(f"outputnode.{port}", port) for port in REGION_PORTS]),
         ])  # fmt: skip
     return workflow
+
+
+def quality_options(session: SessionInputs, options: Options) -> QualityOptions:
+    """How the stacks of a session are judged and chosen."""
+    return QualityOptions(
+        select="auto" if options.selection else options.select,
+        selection=str(options.selection) if options.selection else None,
+        consensus=options.mask_consensus == "on",
+        gestational_age_weeks=gestational_age(options.bids_dir, session),
+    )
 
 
 def _masks(session: SessionInputs) -> list[str | None]:

@@ -14,7 +14,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from fetalt2prep.core.quality.modes import MODES
+from fetalt2prep.core.quality.options import MODES
 
 
 class _AssessStacksInputSpec(BaseInterfaceInputSpec):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from nipype.interfaces.utility import IdentityInterface
 from nipype.pipeline import engine as pe
 
+from fetalt2prep.core.quality.options import QualityOptions
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.t2.options import T2Context, T2Options
 from fetalt2prep.interfaces.audit import AuditHeaders
@@ -61,10 +61,7 @@ SAMPLED_OUTPUTS = {
 def init_fetal_t2_wf(
     *,
     denoise: str = "nlm",
-    select: str = "auto",
-    selection: Path | None = None,
-    mask_consensus: bool = False,
-    gestational_age_weeks: float | None = None,
+    quality: QualityOptions | None = None,
     recon: ReconOptions | None = None,
     reconstruct: bool = True,
     fit_t2: bool = True,
@@ -81,8 +78,8 @@ def init_fetal_t2_wf(
     ----------
     denoise
         ``nlm`` (non-local means in each slice) or ``none``.
-    select, selection, mask_consensus, gestational_age_weeks
-        Choice of stacks, and masks: see :func:`fetalt2prep.workflows.quality.init_quality_wf`.
+    quality
+        Choice of stacks, consensus of masks, gestational age; None: the defaults.
     recon
         Options of the reconstruction; None: the defaults.
     reconstruct
@@ -147,13 +144,7 @@ def init_fetal_t2_wf(
     check = pe.Node(CheckStacks(), name="check")
     audit = pe.Node(AuditHeaders(), name="audit")
     mask_wf = init_mask_wf()
-    quality_wf = init_quality_wf(
-        select=select,
-        selection=selection,
-        consensus=mask_consensus,
-        gestational_age_weeks=gestational_age_weeks,
-        min_echo_times=2 if fit_t2 else 1,
-    )
+    quality_wf = init_quality_wf(quality, min_echo_times=2 if fit_t2 else 1)
     denoise_wf = init_denoise_wf(denoise)
     into_check = [("stacks", "in_files"), *((port, port) for port in INPUTS[1:])]
     into_audit = [(port, port) for port in ("echo_times_s", "thicknesses_mm", "slice_directions")]

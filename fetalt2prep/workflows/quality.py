@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from nipype.interfaces.utility import IdentityInterface
 from nipype.pipeline import engine as pe
 
+from fetalt2prep.core.quality.options import QualityOptions
 from fetalt2prep.interfaces.quality import AssessStacks
 from fetalt2prep.interfaces.select import SelectStacks
 
@@ -15,26 +14,14 @@ OF_MASKS = ["sources", "confidences", "reasons"]
 
 
 def init_quality_wf(
-    *,
-    select: str = "auto",
-    selection: Path | None = None,
-    consensus: bool = False,
-    gestational_age_weeks: float | None = None,
-    min_echo_times: int = 1,
-    name: str = "quality_wf",
+    options: QualityOptions | None = None, *, min_echo_times: int = 1, name: str = "quality_wf"
 ) -> pe.Workflow:
     """Judge masks and pictures against each other, and set aside what is clearly broken.
 
     Parameters
     ----------
-    select
-        ``auto`` (clearly broken stacks are set aside) or ``all`` (only stacks without a mask are).
-    selection
-        TSV with the user's choice for some or all stacks; it comes before ``select``.
-    consensus
-        Replace each mask by what the masks of all stacks agree on.
-    gestational_age_weeks
-        For the volume of the brain; None: not known.
+    options
+        Choice of stacks, consensus of masks, gestational age; None: the defaults.
     min_echo_times
         Distinct echo times that must be left, else the workflow fails with the reasons.
 
@@ -67,10 +54,13 @@ def init_quality_wf(
     inputnode = pe.Node(IdentityInterface(fields=inputs), name="inputnode")
     tables = ["quality_table", "slice_quality"]
     outputnode = pe.Node(IdentityInterface(fields=["out_files", "masks", *PORTS, *tables]), name="outputnode")
-    judge = AssessStacks(consensus=consensus, mode=select, gestational_age_weeks=gestational_age_weeks)
+    options = options or QualityOptions()
+    judge = AssessStacks(
+        consensus=options.consensus, mode=options.select, gestational_age_weeks=options.gestational_age_weeks
+    )
     chooser = SelectStacks(min_echo_times=min_echo_times)
-    if selection is not None:
-        judge.inputs.selection = chooser.inputs.selection = str(selection)
+    if options.selection is not None:
+        judge.inputs.selection = chooser.inputs.selection = options.selection
     assess = pe.Node(judge, name="assess")
     choose = pe.Node(chooser, name="select")
     seen = ["in_files", "masks", "confidences", "echo_times_s", "thicknesses_mm", "audit_table"]

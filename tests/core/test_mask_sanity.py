@@ -43,7 +43,7 @@ def test_each_defect_is_named() -> None:
     assert "neighbouring slices" in words(jumps)
     pieces[:6, :6, :] = True
     assert "separate pieces" in words(pieces)
-    assert "113 mL" in words(head(), weeks=36.0)
+    assert "112 mL" in words(head(), weeks=36.0)
     assert "are expected at any age" in words(head(9.0))
 
 

@@ -13,6 +13,7 @@ from nipype.interfaces.utility import IdentityInterface
 from nipype.pipeline import engine as pe
 
 import fetalt2prep.workflows
+from fetalt2prep.core.quality.options import QualityOptions
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.workflows.fetal_t2 import init_fetal_t2_wf
 
@@ -42,7 +43,7 @@ def variants() -> list[Any]:
         {"denoise": "none"},
         {"recon": ReconOptions(model="mcreg", alpha=0.1)},
     ]
-    extra += [{"select": "all", "mask_consensus": True, "gestational_age_weeks": 28.0}]
+    extra += [{"quality": QualityOptions(select="all", consensus=True, gestational_age_weeks=28.0)}]
     extra += [{"sample_mm": (0.5, 1.0)}, {"sample_mm": (0.5,), "fit_t2": False}]
     return cases + [pytest.param(init_fetal_t2_wf, options, id=str(options)) for options in extra]
 

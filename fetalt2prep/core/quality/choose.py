@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fetalt2prep.core.quality.assess import StackReport
-from fetalt2prep.core.quality.modes import MODES
+from fetalt2prep.core.quality.options import MODES
 
 
 def choose(report: StackReport, mode: str, header_reasons: Sequence[str] = ()) -> tuple[bool, str]:
