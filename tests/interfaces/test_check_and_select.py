@@ -187,7 +187,7 @@ def test_the_users_table_comes_before_the_automatic_choice(session_files: Sessio
     rows = read_tsv(Path(chosen.stack_table))
     assert rows["status"] == ["excluded", *["used"] * 8]
     assert rows["notes"][0] == "acq-ax_te100_T2w: mine.tsv says do not use"
-    assert "mine.tsv says use; I looked; the mask agrees" in rows["notes"][4]
+    assert "mine.tsv says use; I looked; 20 % of the mask" in rows["notes"][4]
 
 
 def test_a_stack_that_is_there_twice_enters_once(session_files: SessionFiles) -> None:
