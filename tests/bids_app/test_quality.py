@@ -74,10 +74,10 @@ def test_without_a_stack_left_the_participant_fails_and_the_tables_are_there(
 ) -> None:
     three_echoes(write_stack)
     mine = tmp_path / "mine.tsv"
-    rows = [f"sub-01_acq-good_echo-{n}_T2w\tfalse" for n in (1, 2)]
+    rows = [f"sub-01_acq-good_echo-{n}_T2w\tfalse" for n in (1, 2, 3)]
     mine.write_text("\n".join(["stack\tuse", *rows, ""]))
     assert app(bids, tmp_path, "--select", str(mine)) == 1
     (said,) = (tmp_path / "out" / "sub-01" / "log").rglob("messages.txt")
-    assert "1 stack(s) with 1 echo time(s) are left; T2 needs 2" in said.read_text()
-    assert table(tmp_path, "quality")["use"] == ["false", "false", "true"]
-    assert not list((tmp_path / "out").rglob("*_T2map.nii.gz"))
+    assert "No stack can be used. sub-01_acq-good_echo-1_T2w: mine.tsv says do not use" in said.read_text()
+    assert table(tmp_path, "quality")["use"] == ["false"] * 3
+    assert not list((tmp_path / "out").rglob("*.nii.gz"))
