@@ -37,6 +37,14 @@ def check_inputs(options: Options) -> None:
     for name, path in given.items():
         if path is not None and not path.is_dir():
             raise OptionError(f"The {name} folder {path} (--derivatives {name}=...) is not a folder.")
+    if options.selection is not None:
+        from fetalt2prep.io.selection import read_selection
+        from fetalt2prep.io.sidecar import InputError
+
+        try:
+            read_selection(options.selection)
+        except InputError as error:
+            raise OptionError(f"--select: {error}") from error
     if options.run.resource_monitor and importlib.util.find_spec("psutil") is None:
         raise OptionError("--resource-monitor needs the package psutil: pip install psutil, or leave the option out.")
     if options.reconstructions is not None and options.reconstructions.resolve() == bids_dir:

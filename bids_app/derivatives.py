@@ -83,6 +83,7 @@ def stack_derivatives(
             "Type": "Brain",
             "Sources": [mask_uri(stack, options)],
             "MaskSource": "given" if stack.mask else "estimated",
+            "MaskConsensus": options.mask_consensus == "on",
         }
         suffix = stack.entities["suffix"]
         found += [

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fetalt2prep.core.bias.options import BIASES
 from fetalt2prep.core.denoise.options import DENOISERS
+from fetalt2prep.core.quality.options import MODES
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.t2.options import T2Options
 
@@ -16,6 +17,7 @@ OUTPUT_LEVELS = ("minimal", "full")
 STEPS = ("masks", "recon", "all")
 IGNORABLE = ("slicetiming", "thickness")
 FORCIBLE = ("missing-masks",)
+SWITCH = ("on", "off")
 SLOPPY_RESOLUTION_MM = 2.0
 
 
@@ -102,6 +104,10 @@ class Options:
     """The last step: ``masks``, ``recon``, or ``all``."""
     sloppy: bool = False
     """A coarse grid and no denoising: for trying things out."""
+    select: str = "auto"
+    """``auto``: without clearly broken stacks; ``all``: all that have a mask; or the path of a table."""
+    mask_consensus: str = "off"
+    """``on``: each mask is replaced by what the masks of all stacks agree on; ``off``."""
     denoise: str = "nlm"
     """One of ``DENOISERS``."""
     bias: str = "none"
@@ -119,6 +125,11 @@ class Options:
     run: RunOptions
     """How the work is carried out."""
 
+    @property
+    def selection(self) -> Path | None:
+        """The table with the user's choice of stacks, if there is one."""
+        return None if self.select in MODES else Path(self.select)
+
     def __deepcopy__(self, memo: object) -> Options:
         return self  # nothing in it changes, and Nipype copies every node several times
 
@@ -127,6 +138,7 @@ class Options:
             ("analysis_level", self.analysis_level, LEVELS),
             ("denoise", self.denoise, DENOISERS),
             ("bias", self.bias, BIASES),
+            ("mask_consensus", self.mask_consensus, SWITCH),
             ("level", self.level, OUTPUT_LEVELS),
             ("steps", self.steps, STEPS),
             *(("ignore", item, IGNORABLE) for item in self.ignore),

@@ -19,6 +19,7 @@ from bids_app.options import OptionError, Options, made_sloppy
 from fetalt2prep import __version__
 from fetalt2prep.core.bias.options import BIASES
 from fetalt2prep.core.denoise.options import DENOISERS
+from fetalt2prep.core.quality.options import MODES
 from fetalt2prep.core.recon.options import FIELDS, MODELS, MOTIONS, PROFILES, ReconOptions
 from fetalt2prep.core.t2.options import MODELS as T2_MODELS
 from fetalt2prep.core.t2.options import T2Options
@@ -72,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fetalt2prep {__version__}")
     _add_inputs(parser.add_argument_group("inputs"))
     _add_extent(parser.add_argument_group("what is computed and stored"))
-    _add_steps(parser.add_argument_group("denoising, bias and reconstruction"))
+    _add_steps(parser.add_argument_group("choice of stacks, denoising, bias and reconstruction"))
     _add_t2(parser.add_argument_group("T2 fit"))
     _add_resources(parser.add_argument_group("resources"))
     _add_running(parser.add_argument_group("running"))
@@ -141,6 +142,15 @@ def _add_extent(group: argparse._ArgumentGroup) -> None:
 
 def _add_steps(group: argparse._ArgumentGroup) -> None:
     recon = ReconOptions()
+    group.add_argument(
+        "--select", type=selection, default="auto", metavar="{auto,all,FILE}",
+        help="stacks to use; auto: without those that are clearly broken; all: all that have a mask; a table with the "
+        "columns stack, use (true or false) and reason, such as *_desc-quality_stats.tsv: as it says",
+    )  # fmt: skip
+    group.add_argument(
+        "--mask-consensus", choices=choices.SWITCH, default="off",
+        help="on: replace the mask of each stack by what the masks of all stacks agree on",
+    )  # fmt: skip
     group.add_argument(
         "--denoise", choices=list(DENOISERS), default="nlm",
         help="; ".join(f"{name}: {what}" for name, what in DENOISERS.items() if name != "none"),
@@ -330,6 +340,11 @@ def named_folder(text: str) -> tuple[str, Path]:
     return name, folder(path)
 
 
+def selection(text: str) -> str:
+    """``auto``, ``all``, or the absolute path of a table."""
+    return text if text in MODES else str(folder(text))
+
+
 def device(text: str) -> str:
     """``auto``, ``cpu``, ``cuda`` or ``cuda:n``."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
@@ -382,6 +397,7 @@ def _options(values: dict[str, Any]) -> Options:
     for place in ("participants", "sessions", "ignore", "force"):
         given[place] = tuple(dict.fromkeys(given[place]))
     given["t2.t2_bounds_s"] = tuple(given["t2.t2_bounds_s"])
+    given["select"] = selection(given["select"])
     device(given["recon.device"])  # argparse does not look at what comes from a file
     given["run.work_dir"] = given["run.work_dir"].absolute()
     given["run.omp_nthreads"] = min(given["run.omp_nthreads"], given["run.nprocs"])

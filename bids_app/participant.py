@@ -16,11 +16,13 @@ from bids_app.limits import default_mem_mb
 from bids_app.options import Options, RunOptions
 from bids_app.outputs import SinkGiven, SinkRecon, SinkSampled, SinkStacks, SinkT2
 from bids_app.outputs_bias import SinkBias
+from bids_app.outputs_quality import SinkQuality
 from bids_app.outputs_regions import SinkRegions
 from bids_app.session import SessionInputs
 from bids_app.stored import fits_t2
-from bids_app.t2_context import t2_context
+from bids_app.t2_context import gestational_age, t2_context
 from fetalt2prep import __version__
+from fetalt2prep.core.quality.options import QualityOptions
 from fetalt2prep.interfaces.split import SplitVolumes
 from fetalt2prep.interfaces.volumes import CheckVolumes
 from fetalt2prep.workflows.fetal_t2 import SAMPLED_OUTPUTS, init_fetal_t2_wf
@@ -90,6 +92,7 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
     fetal_t2_wf = init_fetal_t2_wf(
         denoise=options.denoise,
         bias=options.bias,
+        quality=quality_options(session, options),
         recon=options.recon,
         reconstruct=reconstruct,
         fit_t2=fit_t2,
@@ -114,7 +117,10 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
     else:
         inputs.stacks = files
 
-    sinks: list[Sink] = [("sink_stacks", SinkStacks, ["stacks", "stack_masks", "stack_table"])]
+    sinks: list[Sink] = [
+        ("sink_quality", SinkQuality, ["quality_table", "audit_table"]),
+        ("sink_stacks", SinkStacks, ["stacks", "stack_masks", "stack_table"]),
+    ]
     if reconstruct:
         ports = ["stack_table", "echo_files", "te_s", "brain_mask", "slice_table", "field_file", "recon_info"]
         sinks.append(("sink_recon", SinkRecon, ports))
@@ -154,6 +160,16 @@ def init_given_wf(session: SessionInputs, options: Options) -> pe.Workflow:
             (t2_wf, regions, [(f"outputnode.{port}", port) for port in REGION_PORTS]),
         ])  # fmt: skip
     return workflow
+
+
+def quality_options(session: SessionInputs, options: Options) -> QualityOptions:
+    """How the stacks of a session are judged and chosen."""
+    return QualityOptions(
+        select="auto" if options.selection else options.select,
+        selection=str(options.selection) if options.selection else None,
+        consensus=options.mask_consensus == "on",
+        gestational_age_weeks=gestational_age(options.bids_dir, session),
+    )
 
 
 def _masks(session: SessionInputs) -> list[str | None]:

@@ -21,6 +21,7 @@ from bids_app.outcome import (
     set_aside_by_workflow,
     summarise,
 )
+from bids_app.selection import unknown_choices
 
 SESSIONS_PER_CORE = 8
 """Sessions in one workflow for each core: Nipype takes seconds to build a workflow of hundreds, and the page of a
@@ -83,6 +84,8 @@ def take_note(outcomes: dict[str, Outcome], found: Inputs, options: Options) -> 
                 outcome.errors.append(f"{session.label}: no stack can be used. {reasons}")
                 continue
             LOG.info("%s: %d stacks\n%s", session.label, len(session.stacks) or len(session.echoes), session.table())
+            for name in unknown_choices(session, options):
+                LOG.warning("%s: --select names %s, which is no stack of it.", session.label, name)
             for note in [*session.notes, *(f"{s.name}: {s.note}" for s in session.stacks if s.note)]:
                 LOG.info("%s: %s", session.label, note)
 

@@ -1,4 +1,4 @@
-"""Which stacks enter the reconstruction, now that all have a mask."""
+"""Which stacks enter the reconstruction, now that all were judged."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from nipype.interfaces.base import (
     traits,
 )
 
-MAX_DISTANCE_MM = 60.0
-"""A head whose centre lies farther from the others' is not the same head, or its header is wrong."""
-
 
 class _SelectStacksInputSpec(BaseInterfaceInputSpec):
     in_files = InputMultiObject(File(exists=True), mandatory=True, desc="stacks")
@@ -28,6 +25,10 @@ class _SelectStacksInputSpec(BaseInterfaceInputSpec):
     thicknesses_mm = traits.List(traits.Float, mandatory=True, desc="slice thickness of each stack, mm")
     slice_times_s = traits.List(traits.List(traits.Float), mandatory=True, desc="slice times of each stack, s")
     stack_table = File(exists=True, mandatory=True, desc="TSV of all stacks that were given")
+    quality_table = File(exists=True, mandatory=True, desc="TSV of AssessStacks: which stacks are used, and why")
+    audit_table = File(exists=True, mandatory=True, desc="TSV of the header audit")
+    selection = File(exists=True, desc="TSV with the user's choice, if there is one")
+    min_echo_times = traits.Range(low=1, value=1, usedefault=True, desc="distinct echo times that must be left")
 
 
 class _SelectStacksOutputSpec(TraitedSpec):
@@ -40,9 +41,10 @@ class _SelectStacksOutputSpec(TraitedSpec):
 
 
 class SelectStacks(SimpleInterface):
-    """Set aside stacks without a brain, or whose brain lies elsewhere than the others'; complete the table.
+    """Take the stacks that the quality table says are used; complete the table of stacks with all reasons.
 
-    Fails only when no stack is left; the message then holds each reason.
+    Fails when no stack is left, or fewer echo times than are needed; the message then holds each reason. A stack that
+    the user left out has the status ``excluded``; one that could not be believed, ``set-aside``.
     """
 
     input_spec = _SelectStacksInputSpec
@@ -51,8 +53,7 @@ class SelectStacks(SimpleInterface):
     def _run_interface(self, runtime: Any) -> Any:
         import numpy as np
 
-        from fetalt2prep.core.mask.agreement import distance_from_others_mm
-        from fetalt2prep.io.sidecar import InputError
+        from fetalt2prep.io.selection import read_selection
         from fetalt2prep.io.stack import stack_name
         from fetalt2prep.io.tables import MISSING, read_tsv, write_tsv
         from fetalt2prep.io.volume import read_volume
@@ -61,32 +62,30 @@ class SelectStacks(SimpleInterface):
         names = [stack_name(Path(path)) for path in i.in_files]
         table: dict[str, list[Any]] = dict(read_tsv(Path(i.stack_table)))
         row_of = {name: row for row, name in enumerate(table["stack"])}
-        centres = np.full((len(names), 3), np.nan)
-        why_not: dict[str, str] = {}
+        quality, audit = read_tsv(Path(i.quality_table)), read_tsv(Path(i.audit_table))
+        use = dict(zip(quality["stack"], quality["use"], strict=True))
+        said = dict(zip(quality["stack"], quality["reason"], strict=True))
+        asked = read_selection(Path(i.selection)) if isinstance(i.selection, str) else {}
         for n, (name, path) in enumerate(zip(names, i.masks, strict=True)):
-            mask, affine, _ = read_volume(Path(path))
-            row, voxels = row_of[name], np.argwhere(mask > 0)
-            table["n_mask_pixels"][row] = len(voxels)
+            row = row_of[name]
+            table["n_mask_pixels"][row] = int(np.count_nonzero(read_volume(Path(path))[0] > 0))
             table["mask_source"][row] = i.sources[n]
             table["mask_confidence"][row] = i.confidences[n]
-            notes = [table["notes"][row], f"mask: {i.reasons[n]}" if i.reasons[n] else MISSING]
-            table["notes"][row] = "; ".join(note for note in notes if note != MISSING)
-            if len(voxels):
-                centres[n] = affine[:3, :3] @ voxels.mean(0) + affine[:3, 3]
-            else:
-                why_not[name] = f"{name}: {i.reasons[n] or 'the brain mask is empty'}"
-        for name, distance in zip(names, distance_from_others_mm(centres, MAX_DISTANCE_MM), strict=True):
-            if distance > MAX_DISTANCE_MM:
-                why_not[name] = (
-                    f"{name}: its brain mask lies {distance:.0f} mm from those of the other stacks (limit "
-                    f"{MAX_DISTANCE_MM:.0f} mm). Check the mask and the header."
-                )
-        for name, reason in why_not.items():
-            table["status"][row_of[name]], table["notes"][row_of[name]] = "set-aside", reason
-        chosen = [n for n, name in enumerate(names) if name not in why_not]
-        if not chosen:
-            reasons = [note for note, status in zip(table["notes"], table["status"], strict=True) if status != "used"]
-            raise InputError("No stack can be used. " + " | ".join(reasons))
+            header = [
+                f"header: {found}"
+                for stack, level, found in zip(audit["stack"], audit["level"], audit["found"], strict=True)
+                if stack == name and level != "info" and found not in said[name]
+            ]
+            notes = [table["notes"][row], f"mask: {i.reasons[n]}" if i.reasons[n] else MISSING, said[name], *header]
+            if use[name] == "true":
+                table["notes"][row] = "; ".join(note for note in notes if note != MISSING)
+                continue
+            excluded = name in asked and not asked[name].use
+            table["status"][row] = "excluded" if excluded else "set-aside"
+            reasons = [i.reasons[n] or MISSING, said[name]] if not table["n_mask_pixels"][row] else [said[name]]
+            table["notes"][row] = f"{name}: " + "; ".join(reason for reason in reasons if reason != MISSING)
+        chosen = [n for n, name in enumerate(names) if use[name] == "true"]
+        self._refuse_too_few(chosen, table)
         for port, values in (
             ("out_files", i.in_files), ("masks", i.masks), ("echo_times_s", i.echo_times_s),
             ("thicknesses_mm", i.thicknesses_mm), ("slice_times_s", i.slice_times_s),
@@ -94,3 +93,18 @@ class SelectStacks(SimpleInterface):
             self._results[port] = [values[n] for n in chosen]
         self._results["stack_table"] = str(write_tsv(table, Path(runtime.cwd) / "stacks.tsv"))
         return runtime
+
+    def _refuse_too_few(self, chosen: list[int], table: dict[str, list[Any]]) -> None:
+        """Raise when nothing sensible can be computed from the stacks that are left."""
+        from fetalt2prep.io.sidecar import InputError
+
+        i = self.inputs
+        reasons = [note for note, status in zip(table["notes"], table["status"], strict=True) if status != "used"]
+        if not chosen:
+            raise InputError("No stack can be used. " + " | ".join(reasons))
+        n_times = len({round(i.echo_times_s[n], 6) for n in chosen})
+        if n_times < i.min_echo_times:
+            raise InputError(
+                f"Only {len(chosen)} stack(s) with {n_times} echo time(s) are left; T2 needs {i.min_echo_times}. "
+                "Give masks, choose the stacks yourself, or stop after the reconstruction. " + " | ".join(reasons)
+            )

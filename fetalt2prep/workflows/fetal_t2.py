@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from nipype.interfaces.utility import IdentityInterface
 from nipype.pipeline import engine as pe
 
+from fetalt2prep.core.quality.options import QualityOptions
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.t2.options import T2Context, T2Options
+from fetalt2prep.interfaces.audit import AuditHeaders
 from fetalt2prep.interfaces.check import CheckStacks
 from fetalt2prep.interfaces.sample_field import SampleField
+from fetalt2prep.interfaces.slices import MarkSlices
 from fetalt2prep.workflows.bias import init_bias_wf
 from fetalt2prep.workflows.denoise import init_denoise_wf
+from fetalt2prep.workflows.mask import OUTPUTS as OF_MASKS
 from fetalt2prep.workflows.mask import init_mask_wf
+from fetalt2prep.workflows.quality import init_quality_wf
 from fetalt2prep.workflows.recon import init_recon_wf
 from fetalt2prep.workflows.t2 import init_t2_wf
 
@@ -24,7 +29,6 @@ RECON_OUTPUTS = {
     "echo_files": "echo_files",
     "te_s": "te_s",
     "mask_file": "brain_mask",
-    "slice_table": "slice_table",
     "field_file": "field_file",
     "info_file": "recon_info",
     "residual_file": "residual",
@@ -60,6 +64,7 @@ def init_fetal_t2_wf(
     *,
     denoise: str = "nlm",
     bias: str = "none",
+    quality: QualityOptions | None = None,
     recon: ReconOptions | None = None,
     reconstruct: bool = True,
     fit_t2: bool = True,
@@ -70,7 +75,7 @@ def init_fetal_t2_wf(
     mem_gb: float = 3,
     name: str = "fetal_t2_wf",
 ) -> pe.Workflow:
-    """Check -> mask -> denoise -> bias -> recon -> t2, for all stacks of one session.
+    """Check -> mask -> quality -> denoise -> bias -> recon -> t2, for all stacks of one session.
 
     Parameters
     ----------
@@ -79,6 +84,8 @@ def init_fetal_t2_wf(
     bias
         ``n4``: the stacks are divided by the field of the coils (:func:`.bias.init_bias_wf`); ``none``: they are not,
         and the outputs of that step are left out.
+    quality
+        Choice of stacks, consensus of masks, gestational age; None: the defaults.
     recon
         Options of the reconstruction; None: the defaults.
     reconstruct
@@ -115,6 +122,8 @@ def init_fetal_t2_wf(
         Stacks that entered the reconstruction, denoised and divided by that field, slices last; their masks.
     stack_table
         One row per stack, with the reason where one was set aside (TSV).
+    quality_table, audit_table
+        One row per stack: measures and verdicts; one row per finding in the headers (TSV). Also when no stack is left.
     bias_field, bias_info
         Field of the receive coils on a coarse grid; method and range (JSON). Only with ``bias``.
     echo_files, te_s
@@ -133,7 +142,8 @@ def init_fetal_t2_wf(
         The same at the spacings of ``sample_mm``, a list for each; no T2 with one echo time. Only with ``sample_mm``.
     """
     fit_t2 = fit_t2 and reconstruct
-    outputs = ["stacks", "stack_masks", "stack_table", *(RECON_OUTPUTS.values() if reconstruct else ())]
+    outputs = ["stacks", "stack_masks", "stack_table", "quality_table", "audit_table"]
+    outputs += [*RECON_OUTPUTS.values(), "slice_table"] if reconstruct else []
     outputs += ["bias_field", "bias_info"] if reconstruct and bias != "none" else []
     outputs += T2_OUTPUTS.values() if fit_t2 else []
     outputs += SAMPLED_OUTPUTS.values() if sample_mm and reconstruct else []
@@ -141,37 +151,49 @@ def init_fetal_t2_wf(
     inputnode = pe.Node(IdentityInterface(fields=INPUTS), name="inputnode")
     outputnode = pe.Node(IdentityInterface(fields=outputs), name="outputnode")
     check = pe.Node(CheckStacks(), name="check")
+    audit = pe.Node(AuditHeaders(), name="audit")
     mask_wf = init_mask_wf()
+    quality_wf = init_quality_wf(quality)
     denoise_wf = init_denoise_wf(denoise)
     into_check = [("stacks", "in_files"), *((port, port) for port in INPUTS[1:])]
-    into_mask = [("out_files", "inputnode.in_files")]
-    into_mask += [(port, f"inputnode.{port}") for port in ("masks", *PER_STACK, "stack_table")]
+    into_audit = [(port, port) for port in ("echo_times_s", "thicknesses_mm", "slice_directions")]
+    into_quality = [("out_files", "inputnode.in_files")]
+    into_quality += [(port, f"inputnode.{port}") for port in (*PER_STACK, "stack_table")]
     chosen = [(f"outputnode.{port}", f"inputnode.{port}") for port in ("masks", *PER_STACK)]
     workflow.connect([
         (inputnode, check, into_check),
-        (check, mask_wf, into_mask),
-        (mask_wf, denoise_wf, [("outputnode.out_files", "inputnode.in_files")]),
-        (mask_wf, denoise_wf, [("outputnode.masks", "inputnode.masks")]),
-        (mask_wf, outputnode, [("outputnode.masks", "stack_masks")]),
-        (mask_wf, outputnode, [("outputnode.stack_table", "stack_table")]),
+        (inputnode, audit, [("stacks", "in_files"), *into_audit]),
+        (check, mask_wf, [("out_files", "inputnode.in_files"), ("masks", "inputnode.masks")]),
+        (check, quality_wf, into_quality),
+        (audit, quality_wf, [("audit_table", "inputnode.audit_table")]),
+        (mask_wf, quality_wf, [(f"outputnode.{port}", f"inputnode.{port}") for port in OF_MASKS.values()]),
+        (quality_wf, denoise_wf, [("outputnode.out_files", "inputnode.in_files")]),
+        (quality_wf, denoise_wf, [("outputnode.masks", "inputnode.masks")]),
+        (quality_wf, outputnode, [("outputnode.masks", "stack_masks")]),
+        (quality_wf, outputnode, [(f"outputnode.{port}", port) for port in ("stack_table", "quality_table")]),
+        (audit, outputnode, [("audit_table", "audit_table")]),
     ])  # fmt: skip
     last_wf = denoise_wf
     if reconstruct and bias != "none":
         last_wf = init_bias_wf()
         workflow.connect([
             (denoise_wf, last_wf, [("outputnode.out_files", "inputnode.in_files")]),
-            (mask_wf, last_wf, [(f"outputnode.{port}", f"inputnode.{port}") for port in ("masks", "echo_times_s")]),
+            (quality_wf, last_wf, [(f"outputnode.{port}", f"inputnode.{port}") for port in ("masks", "echo_times_s")]),
             (last_wf, outputnode, [("outputnode.field_file", "bias_field"), ("outputnode.info_file", "bias_info")]),
         ])  # fmt: skip
     workflow.connect([(last_wf, outputnode, [("outputnode.out_files", "stacks")])])
     if not reconstruct:
         return workflow
+    mark = pe.Node(MarkSlices(), name="mark_slices")
     recon_wf = init_recon_wf(recon, n_threads=n_threads, mem_gb=mem_gb)
     workflow.connect([
         (last_wf, recon_wf, [("outputnode.out_files", "inputnode.in_files")]),
         (denoise_wf, recon_wf, [(f"outputnode.{port}", f"inputnode.{port}") for port in NOISE]),
-        (mask_wf, recon_wf, chosen),
+        (quality_wf, recon_wf, chosen),
         (recon_wf, outputnode, [(f"outputnode.{port}", name) for port, name in RECON_OUTPUTS.items()]),
+        (recon_wf, mark, [("outputnode.slice_table", "slice_table")]),
+        (quality_wf, mark, [("outputnode.slice_quality", "slice_quality")]),
+        (mark, outputnode, [("slice_table", "slice_table")]),
     ])  # fmt: skip
     if fit_t2:
         t2_wf = init_t2_wf(t2, context)

@@ -1,4 +1,4 @@
-"""Brain masks of the stacks of a session, and the choice of stacks that follows from them."""
+"""Brain masks of the stacks of a session."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from nipype.interfaces.utility import IdentityInterface
 from nipype.pipeline import engine as pe
 
 from fetalt2prep.interfaces.mask import BrainMask
-from fetalt2prep.interfaces.select import SelectStacks
 
-PORTS = ["echo_times_s", "thicknesses_mm", "slice_times_s", "stack_table"]
+OUTPUTS = {"out_file": "masks", "source": "sources", "confidence": "confidences", "reasons": "reasons"}
 
 
 def init_mask_wf(name: str = "mask_wf") -> pe.Workflow:
-    """Take the masks that were given, look for the brain in the other stacks, and set aside those that do
-    not fit.
+    """Take the masks that were given, and look for the brain in the other stacks.
 
     Inputs
     ------
@@ -21,35 +19,20 @@ def init_mask_wf(name: str = "mask_wf") -> pe.Workflow:
         Stacks, slices last.
     masks
         Mask of each, None where none was given.
-    echo_times_s, thicknesses_mm, slice_times_s
-        One entry per stack.
-    stack_table
-        Table of all stacks (:class:`fetalt2prep.interfaces.check.CheckStacks`).
 
     Outputs
     -------
-    out_files, masks
-        Stacks that enter the reconstruction, and their masks.
-    echo_times_s, thicknesses_mm, slice_times_s
-        One entry for each of them.
-    stack_table
-        Table of all stacks, completed.
+    masks
+        Mask of each; empty where nothing was found.
+    sources, confidences, reasons
+        Where each comes from, how far it is trusted (None: given), and what there is to say of it.
     """
     workflow = pe.Workflow(name=name)
-    inputnode = pe.Node(IdentityInterface(fields=["in_files", "masks", *PORTS]), name="inputnode")
-    outputnode = pe.Node(IdentityInterface(fields=["out_files", "masks", *PORTS]), name="outputnode")
+    inputnode = pe.Node(IdentityInterface(fields=["in_files", "masks"]), name="inputnode")
+    outputnode = pe.Node(IdentityInterface(fields=list(OUTPUTS.values())), name="outputnode")
     mask = pe.MapNode(BrainMask(), iterfield=["in_file", "in_mask"], name="mask")
-    select = pe.Node(SelectStacks(), name="select")
-    found = [
-        ("out_file", "masks"),
-        ("source", "sources"),
-        ("confidence", "confidences"),
-        ("reasons", "reasons"),
-    ]
     workflow.connect([
         (inputnode, mask, [("in_files", "in_file"), ("masks", "in_mask")]),
-        (inputnode, select, [("in_files", "in_files"), *((port, port) for port in PORTS)]),
-        (mask, select, found),
-        (select, outputnode, [(port, port) for port in ("out_files", "masks", *PORTS)]),
+        (mask, outputnode, list(OUTPUTS.items())),
     ])  # fmt: skip
     return workflow

@@ -13,6 +13,8 @@ import pytest
 from bids_app.main import run
 from tests.bids_app.conftest import WriteStack, app, three_echoes
 
+TABLES = ("stacks", "quality", "audit")
+
 
 def files(folder: Path) -> set[str]:
     return {path.name for path in folder.rglob("*") if path.is_file()}
@@ -32,7 +34,7 @@ def test_masks_then_reconstruction_then_t2_of_it(
     assert app(three, tmp_path, "--masks-only", "--level", "minimal") == 0
     stacks = {f"sub-01_acq-good_echo-{n}_desc-{kind}" for n in (1, 2, 3) for kind in ("preproc_T2w", "brain_mask")}
     expected = {f"{name}.{end}" for name in stacks for end in ("nii.gz", "json")}
-    expected |= {f"sub-01_acq-good_rec-inr_desc-stacks_stats.{end}" for end in ("tsv", "json")}
+    expected |= {f"sub-01_acq-good_rec-inr_desc-{table}_stats.{end}" for table in TABLES for end in ("tsv", "json")}
     assert files(anat) == expected
     assert "Only brain masks were asked for." in (out / "sub-01.html").read_text()
 

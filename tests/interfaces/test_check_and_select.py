@@ -7,8 +7,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from fetalt2prep.interfaces.audit import AuditHeaders
 from fetalt2prep.interfaces.check import CheckStacks
 from fetalt2prep.interfaces.mask import BrainMask
+from fetalt2prep.interfaces.quality import AssessStacks
 from fetalt2prep.interfaces.select import SelectStacks
 from fetalt2prep.io.sidecar import InputError
 from fetalt2prep.io.tables import read_tsv
@@ -85,7 +87,12 @@ def test_equal_file_names_are_kept_apart(session_files: SessionFiles, tmp_path: 
     assert len(set(read_tsv(Path(found.stack_table))["stack"])) == 2
 
 
-def select(found: Any, **changes: Any) -> Any:
+def audit(files: SessionFiles) -> str:
+    return str(AuditHeaders(in_files=files.stacks, echo_times_s=files.echo_times_s).run().outputs.audit_table)
+
+
+def select(found: Any, audit_table: str, assess: Any = None, **changes: Any) -> Any:
+    """Assess and select as the workflow does; ``assess``: further inputs of the first."""
     n = len(found.out_files)
     inputs = {
         "in_files": found.out_files,
@@ -99,7 +106,11 @@ def select(found: Any, **changes: Any) -> Any:
         "stack_table": found.stack_table,
     }
     inputs |= {"thicknesses_mm": found.thicknesses_mm, "slice_times_s": found.slice_times_s}
-    return SelectStacks(**(inputs | changes)).run().outputs
+    inputs |= {"audit_table": audit_table} | changes
+    judged = ("in_files", "masks", "confidences", "echo_times_s", "thicknesses_mm", "audit_table")
+    seen = AssessStacks(**{name: inputs[name] for name in judged}, **(assess or {})).run().outputs
+    inputs |= {"masks": seen.masks, "quality_table": seen.quality_table}
+    return SelectStacks(**inputs).run().outputs
 
 
 def test_a_stack_elsewhere_is_set_aside(session_files: SessionFiles) -> None:
@@ -108,7 +119,7 @@ def test_a_stack_elsewhere_is_set_aside(session_files: SessionFiles) -> None:
         affine = image.affine.copy()
         affine[0, 3] += 100
         nib.save(nib.Nifti1Image(np.asarray(image.dataobj), affine), path)
-    chosen = select(check(session_files))
+    chosen = select(check(session_files), audit(session_files))
     assert len(chosen.out_files) == len(chosen.masks) == len(chosen.slice_times_s) == 8
     table = read_tsv(Path(chosen.stack_table))
     assert [n for n, status in enumerate(table["status"]) if status != "used"] == [4]
@@ -123,7 +134,7 @@ def test_two_stacks_that_disagree_are_both_refused(session_files: SessionFiles) 
         nib.save(nib.Nifti1Image(np.asarray(nib.load(path).dataobj), affine), path)
     two = SessionFiles(**{name: values[:2] for name, values in vars(session_files).items()})
     with pytest.raises(InputError, match=r"acq-ax_te100_T2w: .* 80 mm .*acq-cor_te100_T2w: .* 80 mm"):
-        select(check(two))
+        select(check(two), audit(two))
 
 
 def test_an_empty_mask_and_its_reason_reach_the_table(session_files: SessionFiles) -> None:
@@ -133,11 +144,16 @@ def test_an_empty_mask_and_its_reason_reach_the_table(session_files: SessionFile
     sources, confidences = ["classical", *["given"] * 8], [0.0, *[None] * 8]
     reasons = ["no region like a brain", *[""] * 8]
     chosen = select(
-        found, masks=[str(empty), *found.masks[1:]], sources=sources, confidences=confidences, reasons=reasons
+        found,
+        audit(session_files),
+        masks=[str(empty), *found.masks[1:]],
+        sources=sources,
+        confidences=confidences,
+        reasons=reasons,
     )
     table = read_tsv(Path(chosen.stack_table))
     assert (table["mask_source"][0], table["mask_confidence"][0]) == ("classical", "0")
-    assert table["notes"][0] == "acq-ax_te100_T2w: no region like a brain"
+    assert table["notes"][0] == "acq-ax_te100_T2w: no region like a brain; the brain mask is empty"
     assert len(chosen.out_files) == 8
 
 
@@ -154,3 +170,38 @@ def test_brain_mask_without_a_brain_is_empty_and_says_why(tmp_path: Path) -> Non
     assert (found.source, found.confidence) == ("classical", 0.0)
     assert "Give a brain mask" in found.reasons
     assert not nib.load(found.out_file).get_fdata().any()
+
+
+def test_the_users_table_comes_before_the_automatic_choice(session_files: SessionFiles) -> None:
+    image = nib.load(session_files.masks[4])
+    nib.save(nib.Nifti1Image(np.roll(np.asarray(image.dataobj), 9, 0), image.affine), session_files.masks[4])
+    found, headers = check(session_files), audit(session_files)
+    alone = read_tsv(Path(select(found, headers).stack_table))
+    assert [n for n, status in enumerate(alone["status"]) if status != "used"] == [4]
+    assert "Dice" in alone["notes"][4]
+    kept = select(check(session_files), headers, {"mode": "all"})
+    assert read_tsv(Path(kept.stack_table))["status"] == ["used"] * 9
+    table = Path("mine.tsv").absolute()
+    table.write_text("stack\tuse\treason\nacq-cor_te200_T2w\ttrue\tI looked\nacq-ax_te100_T2w.nii.gz\tno\tn/a\n")
+    chosen = select(check(session_files), headers, {"selection": str(table)}, selection=str(table))
+    rows = read_tsv(Path(chosen.stack_table))
+    assert rows["status"] == ["excluded", *["used"] * 8]
+    assert rows["notes"][0] == "acq-ax_te100_T2w: mine.tsv says do not use"
+    assert "mine.tsv says use; I looked; 20 % of the mask" in rows["notes"][4]
+
+
+def test_a_stack_that_is_there_twice_enters_once(session_files: SessionFiles) -> None:
+    copy = Path(session_files.stacks[0]).with_name("acq-copy_te100_T2w.nii.gz")
+    copy.write_bytes(Path(session_files.stacks[0]).read_bytes())
+    files = SessionFiles(**{name: [*values, values[0]] for name, values in vars(session_files).items()})
+    files.stacks[-1] = str(copy)
+    table = read_tsv(Path(select(check(files), audit(files)).stack_table))
+    assert table["status"] == [*["used"] * 9, "set-aside"]
+    assert "has the same pixels as acq-ax_te100_T2w" in table["notes"][-1]
+
+
+def test_too_few_echo_times_left_is_an_error_with_the_reasons(session_files: SessionFiles) -> None:
+    three = SessionFiles(**{name: values[:3] for name, values in vars(session_files).items()})
+    assert len(select(check(three), audit(three)).out_files) == 3
+    with pytest.raises(InputError, match=r"3 stack\(s\) with 1 echo time\(s\) are left; T2 needs 2"):
+        select(check(three), audit(three), min_echo_times=2)

@@ -13,6 +13,7 @@ from nipype.interfaces.utility import IdentityInterface
 from nipype.pipeline import engine as pe
 
 import fetalt2prep.workflows
+from fetalt2prep.core.quality.options import QualityOptions
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.workflows.fetal_t2 import init_fetal_t2_wf
 
@@ -30,7 +31,7 @@ def builders() -> dict[str, Callable[..., pe.Workflow]]:
 
 
 def test_the_walk_finds_every_builder() -> None:
-    steps = ("bias", "denoise", "fetal_t2", "mask", "recon", "t2")
+    steps = ("bias", "denoise", "fetal_t2", "mask", "quality", "recon", "t2")
     assert sorted(builders()) == [f"init_{step}_wf" for step in steps]
 
 
@@ -44,6 +45,7 @@ def variants() -> list[Any]:
         {"bias": "n4", "reconstruct": False},
         {"recon": ReconOptions(model="mcreg", alpha=0.1)},
     ]
+    extra += [{"quality": QualityOptions(select="all", consensus=True, gestational_age_weeks=28.0)}]
     extra += [{"sample_mm": (0.5, 1.0)}, {"sample_mm": (0.5,), "fit_t2": False}]
     return cases + [pytest.param(init_fetal_t2_wf, options, id=str(options)) for options in extra]
 
@@ -51,9 +53,11 @@ def variants() -> list[Any]:
 UNUSED = {
     ("{'fit_t2': False}", "recon_wf"): ["echo_stderr_files"],
     ("{'sample_mm': (0.5,), 'fit_t2': False}", "recon_wf"): ["echo_stderr_files"],
-    ("{'reconstruct': False}", "mask_wf"): ["echo_times_s", "thicknesses_mm", "slice_times_s"],
+    ("{'reconstruct': False}", "quality_wf"): ["echo_times_s", "thicknesses_mm", "slice_times_s", "slice_quality"],
     ("{'reconstruct': False}", "denoise_wf"): ["noise_sigmas", "noise_floors"],
-    ("{'bias': 'n4', 'reconstruct': False}", "mask_wf"): ["echo_times_s", "thicknesses_mm", "slice_times_s"],
+    ("{'bias': 'n4', 'reconstruct': False}", "quality_wf"): [
+        *("echo_times_s", "thicknesses_mm", "slice_times_s", "slice_quality")
+    ],
     ("{'bias': 'n4', 'reconstruct': False}", "denoise_wf"): ["noise_sigmas", "noise_floors"],
 }
 """Outputs of inner workflows that nothing takes when a later step is left out."""
@@ -164,7 +168,8 @@ def test_it_embeds_in_another_workflow() -> None:
     for step in (
         "check",
         "mask_wf.mask",
-        "mask_wf.select",
+        "quality_wf.assess",
+        "quality_wf.select",
         "denoise_wf.denoise",
         "recon_wf.recon",
         "t2_wf.fit",

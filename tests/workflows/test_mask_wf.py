@@ -4,32 +4,33 @@ from pathlib import Path
 
 import pytest
 
-from fetalt2prep.interfaces.check import CheckStacks
 from fetalt2prep.io.tables import read_tsv
-from fetalt2prep.workflows.mask import init_mask_wf
+from fetalt2prep.workflows.fetal_t2 import init_fetal_t2_wf
 from tests.interfaces.conftest import write_session
 
 
 @pytest.fixture
 def without_first_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """What the check hands on when the first of nine stacks came without a mask."""
+    """Nine stacks, the first without a mask."""
     monkeypatch.chdir(tmp_path)
     files = write_session(tmp_path)
-    found = CheckStacks(in_files=files.stacks, masks=[None, *files.masks[1:]], echo_times_s=files.echo_times_s).run()
-    outputs = found.outputs.get()
-    return {"in_files": outputs.pop("out_files"), **outputs}
+    return {"stacks": files.stacks, "masks": [None, *files.masks[1:]], "echo_times_s": files.echo_times_s}
 
 
 def test_a_missing_mask_is_looked_for_and_its_failure_sets_the_stack_aside(
     without_first_mask: dict[str, object], tmp_path: Path
 ) -> None:
     """A plain ellipsoid of 12 mL is no brain."""
-    workflow = init_mask_wf()
+    workflow = init_fetal_t2_wf(reconstruct=False, denoise="none")
     workflow.base_dir = str(tmp_path)
     workflow.inputs.inputnode.trait_set(**without_first_mask)
-    select = next(node for node in workflow.run().nodes if node.name == "select").result.outputs
+    results = {node.name: node.result.outputs for node in workflow.run().nodes if node.name in ("select", "assess")}
+    select = results["select"]
     table = read_tsv(Path(select.stack_table))
     assert table["status"] == ["set-aside", *["used"] * 8]
     assert table["mask_source"] == ["classical", *["given"] * 8]
     assert "Give a brain mask" in table["notes"][0]
     assert len(select.out_files) == len(select.masks) == len(select.slice_times_s) == 8
+    quality = read_tsv(Path(results["assess"].quality_table))
+    assert quality["mask_verdict"] == ["failed", *["ok"] * 8]
+    assert quality["use"] == ["false", *["true"] * 8]

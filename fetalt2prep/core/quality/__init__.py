@@ -1,0 +1,1 @@
+"""What stacks are worth before anything is reconstructed from them."""
