@@ -13,6 +13,10 @@ from bids_app.whole_file import put
 from fetalt2prep import __version__
 
 DENOISED = {"nlm": "denoised slice by slice with non-local means [4]", "none": "used without denoising"}
+MASKS = {
+    "network": "were estimated by a network trained on simulated images, or where it was not sure by a classical method",
+    "classical": "were estimated by a classical method",
+}
 CITED = re.compile(r"\[(\d+)\]")
 TEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"~": "\\textasciitilde{}", "°": "\\textdegree{}"})
 
@@ -26,7 +30,7 @@ def methods_text(options: Options) -> str:
             f"{first} T2 was fitted to reconstructed volumes that were given, by log-linear least squares weighted by "
             "the signal. The workflow ran in Nipype [5]."
         )
-    masks = "were given" if options.masks else "were estimated by a classical method"
+    masks = "were given" if options.masks else MASKS[options.mask_method]
     text = f"{first} The T2-weighted stacks of each session were {DENOISED[options.denoise]}; brain masks {masks}."
     if options.steps != "masks":
         text += (

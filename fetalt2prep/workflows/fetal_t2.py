@@ -56,6 +56,8 @@ SAMPLED_OUTPUTS = {
 
 def init_fetal_t2_wf(
     *,
+    mask_method: str = "network",
+    mask_model: str | None = None,
     denoise: str = "nlm",
     recon: ReconOptions | None = None,
     reconstruct: bool = True,
@@ -71,6 +73,8 @@ def init_fetal_t2_wf(
 
     Parameters
     ----------
+    mask_method, mask_model
+        Of stacks that come without a mask: ``network`` or ``classical``; a file with another network than the package's.
     denoise
         ``nlm`` (non-local means in each slice) or ``none``.
     recon
@@ -84,7 +88,7 @@ def init_fetal_t2_wf(
     sample_mm
         Further spacings, mm, at which the fitted field is sampled; empty leaves out that step and its outputs.
     n_threads, mem_gb
-        Threads of the reconstruction, and memory that Nipype sets aside for it.
+        Threads of the network and the reconstruction, and memory that Nipype sets aside for the latter.
 
     Inputs
     ------
@@ -132,7 +136,7 @@ def init_fetal_t2_wf(
     inputnode = pe.Node(IdentityInterface(fields=INPUTS), name="inputnode")
     outputnode = pe.Node(IdentityInterface(fields=outputs), name="outputnode")
     check = pe.Node(CheckStacks(), name="check")
-    mask_wf = init_mask_wf()
+    mask_wf = init_mask_wf(method=mask_method, model_file=mask_model, n_threads=n_threads)
     denoise_wf = init_denoise_wf(denoise)
     into_check = [("stacks", "in_files"), *((port, port) for port in INPUTS[1:])]
     into_mask = [("out_files", "inputnode.in_files")]

@@ -11,9 +11,20 @@ from fetalt2prep.interfaces.select import SelectStacks
 PORTS = ["echo_times_s", "thicknesses_mm", "slice_times_s", "stack_table"]
 
 
-def init_mask_wf(name: str = "mask_wf") -> pe.Workflow:
+def init_mask_wf(
+    *, method: str = "network", model_file: str | None = None, n_threads: int = 1, name: str = "mask_wf"
+) -> pe.Workflow:
     """Take the masks that were given, look for the brain in the other stacks, and set aside those that do
     not fit.
+
+    Parameters
+    ----------
+    method
+        How to look for the brain: ``network``, which falls back on the classical method, or ``classical``.
+    model_file
+        Another network than the package's: safetensors, TorchScript or ONNX.
+    n_threads
+        Threads of the network.
 
     Inputs
     ------
@@ -38,7 +49,10 @@ def init_mask_wf(name: str = "mask_wf") -> pe.Workflow:
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(IdentityInterface(fields=["in_files", "masks", *PORTS]), name="inputnode")
     outputnode = pe.Node(IdentityInterface(fields=["out_files", "masks", *PORTS]), name="outputnode")
-    mask = pe.MapNode(BrainMask(), iterfield=["in_file", "in_mask"], name="mask")
+    look = BrainMask(method=method, n_threads=n_threads)
+    if model_file is not None:
+        look.inputs.model_file = model_file
+    mask = pe.MapNode(look, iterfield=["in_file", "in_mask"], name="mask", n_procs=n_threads)
     select = pe.Node(SelectStacks(), name="select")
     found = [
         ("out_file", "masks"),

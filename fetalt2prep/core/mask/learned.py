@@ -1,0 +1,184 @@
+"""Brain mask of a stack by a trained network: looked for in the whole view, then outlined around each place found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional
+
+from fetalt2prep.core.mask.guess import BrainGuess
+from fetalt2prep.core.mask.network import BRIGHTEST, MULTIPLE, N_NEIGHBOURS, WORKING_MM, with_neighbours
+from fetalt2prep.core.mask.resample import Floats, from_square_pixels, signal_percentile, to_square_pixels
+from fetalt2prep.core.mask.slices import continuous, join_slices
+from fetalt2prep.core.mask.track import ellipsoid_overlap
+
+VOLUME_ML = (8.0, 700.0)
+"""Brain with the fluid around it, from 16 weeks to beyond term, with a margin."""
+N_PLACES = 3
+MIN_SHARE = 0.2
+"""Of several places, those with less than this share of the largest one's brain are not looked at again."""
+MARGIN_MM = 30.0
+MIN_VIEW_MM = 160.0
+MARGIN_SLICES = 3
+FLIPS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
+BATCH = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskModel:
+    """A network and what it wants to be shown."""
+
+    predict: Callable[[Tensor], Tensor]
+    """(n, 2 * n_neighbours + 1, y, x), neighbouring slices as channels -> probability of brain (n, y, x)."""
+    pixel_mm: float = WORKING_MM
+    n_neighbours: int = N_NEIGHBOURS
+    multiple: int = MULTIPLE
+    """Sides of a picture are made multiples of this."""
+
+
+def find_brain_learned(pixels: NDArray[np.float32], affine: NDArray[np.float64], model: MaskModel) -> BrainGuess:
+    """Look for the fetal brain in a thick T2-weighted stack with a network.
+
+    Parameters
+    ----------
+    pixels
+        (x, y, slice), any units, not negative.
+    affine
+        (4, 4), voxel index to world millimetres; only voxel sizes are used.
+    model
+        The network.
+
+    Returns
+    -------
+    BrainGuess
+        The most convincing place. The confidence is the product of how far mirrored views agree, how sure the
+        network is inside and outside the outline, how near the shape is to an ellipsoid, and how far the second
+        best place is behind.
+
+    Raises
+    ------
+    ValueError
+        The network finds no brain.
+    """
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    image = to_square_pixels(pixels, spacing, model.pixel_mm)
+    fine = np.array([model.pixel_mm, model.pixel_mm, spacing[2]])
+    if signal_percentile(image, 98) <= 0:
+        raise ValueError("the stack holds no signal in which to look for a brain.")
+    whole = _view(image, 0.0)
+    probability = np.zeros(image.shape, np.float32)
+    probability[whole] = _probability(model, image[whole], FLIPS[:1])[0]
+    guesses: list[BrainGuess] = []
+    for place in _places(probability):
+        view = _view_around(place, fine, image.shape)
+        views = _probability(model, image[view], FLIPS)
+        guess = _outline(views, fine, probability[view])
+        if guess is not None:
+            mask = np.zeros(image.shape, np.bool_)
+            mask[view] = guess.mask
+            guesses.append(BrainGuess(mask=mask, confidence=guess.confidence, reasons=guess.reasons))
+    if not guesses:
+        raise ValueError("the network finds no brain in any slice. Give a brain mask.")
+    guesses.sort(key=lambda guess: -guess.confidence)
+    best, confidence, reasons = guesses[0], guesses[0].confidence, guesses[0].reasons
+    rivals = [guess for guess in guesses[1:] if not (guess.mask & best.mask).any()]
+    if rivals and rivals[0].confidence > 0.6 * confidence:
+        confidence *= 0.7
+        reasons = (*reasons, "another place looks nearly as much like a brain")
+    mask = from_square_pixels(best.mask, pixels.shape) > 0.5
+    return BrainGuess(mask=mask, confidence=round(confidence, 3), reasons=reasons)
+
+
+def _probability(model: MaskModel, image: Floats, flips: tuple[tuple[int, ...], ...]) -> Floats:
+    """Probability of brain as each mirrored view gives it, (view, x, y, slice), on the scale of this part alone."""
+    bright = max(signal_percentile(image, 98), 1e-12)
+    slices = torch.from_numpy(np.ascontiguousarray((image / bright).clip(0, BRIGHTEST).transpose(2, 0, 1)))
+    rest = [-side % model.multiple for side in slices.shape[1:]]
+    padded = functional.pad(slices, (rest[1] // 2, rest[1] - rest[1] // 2, rest[0] // 2, rest[0] - rest[0] // 2))
+    x, y = (slice(pad // 2, pad // 2 + side) for pad, side in zip(rest, slices.shape[1:], strict=True))
+    found: list[Floats] = []
+    for axes in flips:
+        shown = with_neighbours(torch.flip(padded, axes), model.n_neighbours)
+        with torch.no_grad():
+            parts = [model.predict(part) for part in shown.split(BATCH)]
+        found.append(torch.flip(torch.cat(parts), axes)[:, x, y].numpy().transpose(1, 2, 0))
+    return np.stack(found)
+
+
+def _view(image: Floats, margin_pixels: float) -> tuple[slice, slice, slice]:
+    """The part of an image that is not air, all slices."""
+    signal = (image > 0.05 * np.percentile(image, 99.5)).any(2)
+    box = []
+    for axis, n in enumerate(signal.shape):
+        along = np.flatnonzero(signal.any(1 - axis))
+        box.append(slice(max(int(along[0] - margin_pixels), 0), min(int(along[-1] + 1 + margin_pixels), n)))
+    return box[0], box[1], slice(None)
+
+
+def _places(probability: Floats) -> list[NDArray[np.bool_]]:
+    """Connected regions where brain is likely, those with most of it first."""
+    smooth = ndimage.gaussian_filter(probability, (1.0, 1.0, 0.5))
+    labels, n_regions = ndimage.label(smooth > 0.4)
+    if n_regions == 0:
+        return []
+    weight = np.bincount(labels.ravel(), probability.ravel())
+    weight[0] = 0.0
+    order = [int(n) for n in np.argsort(-weight)[:N_PLACES] if weight[n] >= MIN_SHARE * weight.max() > 0]
+    return [np.asarray(labels == n) for n in order]
+
+
+def _view_around(
+    place: NDArray[np.bool_], spacing_mm: NDArray[np.float64], shape: tuple[int, ...]
+) -> tuple[slice, slice, slice]:
+    """A box around a region, with a margin in the plane and through it."""
+    box: list[slice] = []
+    for axis in range(3):
+        along = np.flatnonzero(place.any(tuple({0, 1, 2} - {axis})))
+        low, high = int(along[0]), int(along[-1]) + 1
+        if axis == 2:
+            box.append(slice(max(low - MARGIN_SLICES, 0), min(high + MARGIN_SLICES, shape[2])))
+            continue
+        half = max((high - low) / 2 + MARGIN_MM / spacing_mm[axis], MIN_VIEW_MM / 2 / spacing_mm[axis])
+        middle = (low + high) / 2
+        box.append(slice(max(int(middle - half), 0), min(int(middle + half) + 1, shape[axis])))
+    return box[0], box[1], box[2]
+
+
+def _outline(views: Floats, spacing_mm: NDArray[np.float64], first: Floats) -> BrainGuess | None:
+    """The outline on which the views agree, and how far to trust it; None where there is none.
+
+    views: (view, x, y, slice); first: what the network said with the whole stack in view.
+    """
+    mean = views.mean(0)
+    mask = join_slices(mean, spacing_mm)
+    if not mask.any():
+        return None
+    volume_ml = float(mask.sum() * spacing_mm.prod() / 1000)
+    agreement = float(np.mean([_dice(view > 0.5, mask) for view in (*views, first)]))
+    near = ndimage.binary_dilation(mask, iterations=4)
+    sure = float(np.abs(2 * mean[near] - 1).mean())
+    shape = ellipsoid_overlap(mask, spacing_mm)
+    steady = continuous(mask, spacing_mm)
+    size = float(VOLUME_ML[0] <= volume_ml <= VOLUME_ML[1])
+    reasons = [f"volume {volume_ml:.0f} mL in {int(mask.any((0, 1)).sum())} slices"]
+    for value, limit, text in (
+        (agreement, 0.85, "mirrored views do not agree"),
+        (sure, 0.75, "the network is not sure"),
+        (shape, 0.7, "the shape departs from an ellipsoid"),
+        (steady, 0.9, "outlines jump between slices"),
+        (size, 0.5, "this is not the volume of a brain"),
+    ):
+        if value < limit:
+            reasons.append(f"{text} ({value:.2f})")
+    trust = agreement * np.clip(sure / 0.8, 0, 1) * np.clip(shape / 0.75, 0, 1) * steady * max(size, 0.1)
+    return BrainGuess(mask=mask, confidence=float(trust), reasons=tuple(reasons))
+
+
+def _dice(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    return float(2 * (first & second).sum() / max(int(first.sum() + second.sum()), 1))

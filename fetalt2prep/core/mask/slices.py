@@ -1,0 +1,82 @@
+"""From what is likely in each slice to one body through all of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+ACROSS = (0.15, 0.70, 0.15)
+"""Weights of a slice and its neighbours: less than what motion between slices would blur."""
+MAX_JUMP = 0.6
+"""Of the larger radius: how far the centre of an outline may lie from its neighbour's."""
+MIN_PIXELS = 12
+
+
+def join_slices(probability: NDArray[np.float32], spacing_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The largest body, (x, y, slice): one filled piece per slice, none missing within, no leap from one to the next."""
+    smooth = ndimage.correlate1d(probability, ACROSS, axis=2, mode="nearest")
+    labels, n_bodies = ndimage.label(smooth > 0.5)
+    if n_bodies == 0:
+        return np.zeros(probability.shape, np.bool_)
+    weight = np.bincount(labels.ravel(), smooth.ravel())
+    weight[0] = 0.0
+    body = labels == int(weight.argmax())
+    for k in range(body.shape[2]):  # slices: pieces are of a plane
+        body[:, :, k] = _largest_piece(body[:, :, k])
+    return _between(_without_leaps(body, spacing_mm), smooth)
+
+
+def continuous(mask: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> float:
+    """How steadily outlines go on from slice to slice, 0 to 1: share of pairs of slices without a leap."""
+    inside = np.flatnonzero(mask.any((0, 1)))
+    if len(inside) < 2:
+        return 0.5
+    pairs = [(int(a), int(b)) for a, b in zip(inside[:-1], inside[1:], strict=True)]
+    return float(np.mean([b - a == 1 and not _leaps(mask[:, :, a], mask[:, :, b], spacing_mm) for a, b in pairs]))
+
+
+def _largest_piece(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest piece of a region in a plane, filled; nothing when it is a crumb."""
+    labels, n_pieces = ndimage.label(region)
+    if n_pieces == 0:
+        return region
+    size = np.bincount(labels.ravel())
+    size[0] = 0
+    if size.max() < MIN_PIXELS:
+        return np.zeros_like(region)
+    return np.asarray(ndimage.binary_fill_holes(labels == int(size.argmax())))
+
+
+def _leaps(first: NDArray[np.bool_], second: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> bool:
+    """The centres are farther apart than motion between slices takes a head."""
+    centres = [np.argwhere(region).mean(0) * spacing_mm[:2] for region in (first, second)]
+    area = max(int(first.sum()), int(second.sum())) * spacing_mm[0] * spacing_mm[1]
+    return bool(np.linalg.norm(centres[0] - centres[1]) > max(MAX_JUMP * np.sqrt(area / np.pi), 8.0))
+
+
+def _without_leaps(body: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """From the largest outline to both ends, as far as no outline leaps; one slice in a row may, and is left out."""
+    out = np.zeros_like(body)
+    area = body.sum((0, 1))
+    middle = int(area.argmax())
+    if area[middle] == 0:
+        return out
+    out[:, :, middle] = body[:, :, middle]
+    for step in (-1, 1):
+        last, k = middle, middle + step
+        while 0 <= k < body.shape[2] and abs(k - last) <= 2:  # at most one turn per slice
+            if area[k] > 0 and not _leaps(body[:, :, last], body[:, :, k], spacing_mm):
+                out[:, :, k], last = body[:, :, k], k
+            k += step
+    return out
+
+
+def _between(body: NDArray[np.bool_], probability: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Slices that are missing within: where both neighbours are brain, and where one is and it is likely."""
+    inside = np.flatnonzero(body.any((0, 1)))
+    for k in range(int(inside[0]) + 1, int(inside[-1])) if len(inside) else ():
+        if not body[:, :, k].any():
+            before, after = body[:, :, k - 1], body[:, :, k + 1]
+            body[:, :, k] = _largest_piece((before & after) | ((before | after) & (probability[:, :, k] > 0.5)))
+    return body
