@@ -78,21 +78,26 @@ def find_brain_learned(pixels: NDArray[np.float32], affine: NDArray[np.float64],
     for place in _places(probability):
         view = _view_around(place, fine, image.shape)
         views = _probability(model, image[view], FLIPS)
-        guess = _outline(views, fine, probability[view])
+        guess = _outline(views, fine, probability[view], place[view])
         if guess is not None:
             mask = np.zeros(image.shape, np.bool_)
             mask[view] = guess.mask
             guesses.append(BrainGuess(mask=mask, confidence=guess.confidence, reasons=guess.reasons))
     if not guesses:
         raise ValueError("the network finds no brain in any slice. Give a brain mask.")
-    guesses.sort(key=lambda guess: -guess.confidence)
+    guesses.sort(key=_promise, reverse=True)
     best, confidence, reasons = guesses[0], guesses[0].confidence, guesses[0].reasons
     rivals = [guess for guess in guesses[1:] if not (guess.mask & best.mask).any()]
-    if rivals and rivals[0].confidence > 0.6 * confidence:
+    if rivals and _promise(rivals[0]) > 0.6 * _promise(best):
         confidence *= 0.7
         reasons = (*reasons, "another place looks nearly as much like a brain")
     mask = from_square_pixels(best.mask, pixels.shape) > 0.5
     return BrainGuess(mask=mask, confidence=round(confidence, 3), reasons=reasons)
+
+
+def _promise(guess: BrainGuess) -> float:
+    """What the choice between places goes by: confidence, with a preference for heads over small round things."""
+    return guess.confidence * float(np.cbrt(guess.mask.sum()))
 
 
 def _probability(model: MaskModel, image: Floats, flips: tuple[tuple[int, ...], ...]) -> Floats:
@@ -150,18 +155,20 @@ def _view_around(
     return box[0], box[1], box[2]
 
 
-def _outline(views: Floats, spacing_mm: NDArray[np.float64], first: Floats) -> BrainGuess | None:
+def _outline(
+    views: Floats, spacing_mm: NDArray[np.float64], first: Floats, place: NDArray[np.bool_]
+) -> BrainGuess | None:
     """The outline on which the views agree, and how far to trust it; None where there is none.
 
-    views: (view, x, y, slice); first: what the network said with the whole stack in view.
+    views: (view, x, y, slice); first: what the network said with the whole stack in view, and where of it to look.
     """
     mean = views.mean(0)
-    mask = join_slices(mean, spacing_mm)
+    mask = join_slices(mean, spacing_mm, place)
     if not mask.any():
         return None
     volume_ml = float(mask.sum() * spacing_mm.prod() / 1000)
-    agreement = float(np.mean([_dice(view > 0.5, mask) for view in (*views, first)]))
     near = ndimage.binary_dilation(mask, iterations=4)
+    agreement = float(np.mean([_dice((view > 0.5) & near, mask) for view in (*views, first)]))
     sure = float(np.abs(2 * mean[near] - 1).mean())
     shape = ellipsoid_overlap(mask, spacing_mm)
     steady = continuous(mask, spacing_mm)

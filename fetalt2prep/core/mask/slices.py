@@ -6,24 +6,35 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from fetalt2prep.core.mask.blobs import disk
+
 ACROSS = (0.15, 0.70, 0.15)
 """Weights of a slice and its neighbours: less than what motion between slices would blur."""
 MAX_JUMP = 0.6
 """Of the larger radius: how far the centre of an outline may lie from its neighbour's."""
 MIN_PIXELS = 12
+BRIDGE_MM = 4.0
+"""Bridges to a hand, a shoulder or the placenta are cut where they are narrower than twice this."""
 
 
-def join_slices(probability: NDArray[np.float32], spacing_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """The largest body, (x, y, slice): one filled piece per slice, none missing within, no leap from one to the next."""
+def join_slices(
+    probability: NDArray[np.float32], spacing_mm: NDArray[np.float64], place: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
+    """The largest body, (x, y, slice): one filled piece per slice, none missing within, no leap from one to the next.
+
+    Of several bodies the one that holds most of ``place`` is taken, where a place is given.
+    """
     smooth = ndimage.correlate1d(probability, ACROSS, axis=2, mode="nearest")
-    labels, n_bodies = ndimage.label(smooth > 0.5)
+    likely = smooth > 0.5
+    labels, n_bodies = ndimage.label(ndimage.maximum_filter1d(likely, 3, axis=2))  # over one slice that is missing
+    labels *= likely
     if n_bodies == 0:
         return np.zeros(probability.shape, np.bool_)
-    weight = np.bincount(labels.ravel(), smooth.ravel())
+    weight = np.bincount(labels.ravel(), (smooth if place is None else smooth * place).ravel())
     weight[0] = 0.0
-    body = labels == int(weight.argmax())
+    body = (labels == int(weight.argmax())) & (weight.max() > 0)
     for k in range(body.shape[2]):  # slices: pieces are of a plane
-        body[:, :, k] = _largest_piece(body[:, :, k])
+        body[:, :, k] = _largest_piece(_without_bridges(body[:, :, k], spacing_mm))
     return _between(_without_leaps(body, spacing_mm), smooth)
 
 
@@ -34,6 +45,15 @@ def continuous(mask: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> floa
         return 0.5
     pairs = [(int(a), int(b)) for a, b in zip(inside[:-1], inside[1:], strict=True)]
     return float(np.mean([b - a == 1 and not _leaps(mask[:, :, a], mask[:, :, b], spacing_mm) for a, b in pairs]))
+
+
+def _without_bridges(region: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """A region in a plane without what hangs on it by a thin bridge; small regions stay as they are."""
+    element = disk(BRIDGE_MM, float(spacing_mm[0]))
+    core = _largest_piece(ndimage.binary_opening(region, structure=element))
+    if not core.any():
+        return region
+    return np.asarray(region & ndimage.binary_dilation(core, structure=element))
 
 
 def _largest_piece(region: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -46,7 +46,7 @@ def draw_head(rng: np.random.Generator, centre_mm: Doubles) -> Head:
         anatomy,
         semi_axes_mm=(x, y, z),
         sulcal_depth_mm=anatomy.sulcal_depth_mm * float(rng.uniform(0.3, 1.4)),
-        csf_mm=anatomy.csf_mm * float(np.exp(rng.uniform(np.log(0.4), np.log(2.0)))),
+        csf_mm=anatomy.csf_mm * float(np.exp(rng.uniform(np.log(0.15), np.log(2.0)))),
     )
     grid = HeadGrid.around(anatomy, GRID_MM)
     labels = head_labels(anatomy, grid)

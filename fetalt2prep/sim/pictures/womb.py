@@ -12,6 +12,8 @@ from fetalt2prep.sim.pictures.place import Doubles, Lattice, distances, draw_rot
 from fetalt2prep.sim.pictures.tissues import FIRST_CLUTTER, N_LEVELS
 
 Labels = NDArray[np.uint8]
+CLEAN = 0.1
+"""Share of pictures with nothing but fluid around the head."""
 
 
 class Painter:
@@ -51,6 +53,9 @@ class Painter:
 def draw_womb(rng: np.random.Generator, lattice: Lattice, head: Head | None) -> Labels:
     """Labels (x, y, sub-slice) of everything but the head."""
     paint = Painter(rng, lattice)
+    if rng.random() < CLEAN:
+        _fluid_alone(paint)
+        return paint.labels
     _mother(paint)
     if rng.random() < 0.9:
         _uterus(paint, head)
@@ -61,7 +66,32 @@ def draw_womb(rng: np.random.Generator, lattice: Lattice, head: Head | None) -> 
         _body(paint, rng.uniform(-0.7, 0.7, 3) * lattice.half_mm, direction, float(rng.uniform(25, 55)))
     for _ in range(int(rng.integers(1, 9))):
         _round_thing(paint)
+    if head is not None:
+        for _ in range(int(rng.integers(0, 6))):
+            _beside(paint, head)
     return paint.labels
+
+
+def _fluid_alone(paint: Painter) -> None:
+    """A head in a bag of fluid, and air around: how a simulator without a mother shows it."""
+    rng = paint.rng
+    semi, centre = rng.uniform(55, 130, 3), rng.uniform(-20, 20, 3)
+    turn = draw_rotation(rng)
+    if rng.random() < 0.5:
+        paint.ellipsoid(centre, semi + rng.uniform(3, 20), turn, paint.new(), bend=0.05)
+    paint.ellipsoid(centre, semi, turn, int(Label.AMNIOTIC_FLUID), bend=0.05)
+
+
+def _beside(paint: Painter, head: Head) -> None:
+    """A hand, a shoulder, the cord, the placenta: what touches the head and must not be taken for a part of it."""
+    rng = paint.rng
+    outward = draw_rotation(rng)[0]
+    surface = np.linalg.norm(head.head_to_stack.T @ outward / head.semi_mm) ** -1 + 5.0
+    size = np.exp(rng.uniform(np.log(4), np.log(30))) * np.exp(0.35 * rng.standard_normal(3))
+    n = int(rng.integers(1, 6))
+    centre = head.centre_mm + outward * (surface + rng.uniform(0.4, 1.1) * size.min())
+    paint.ellipsoid(centre, size, draw_rotation(rng), paint.new(n), bend=0.2, parts=n if n > 1 else 0,
+                    part_mm=float(rng.uniform(4, 15)))  # fmt: skip
 
 
 def _mother(paint: Painter) -> None:
