@@ -15,7 +15,7 @@ from torch.nn import functional
 from fetalt2prep.core.mask.guess import BrainGuess
 from fetalt2prep.core.mask.network import BRIGHTEST, MULTIPLE, N_NEIGHBOURS, WORKING_MM, with_neighbours
 from fetalt2prep.core.mask.resample import Floats, from_square_pixels, signal_percentile, to_square_pixels
-from fetalt2prep.core.mask.slices import continuous, join_slices
+from fetalt2prep.core.mask.slices import LEVEL, continuous, join_slices
 from fetalt2prep.core.mask.track import ellipsoid_overlap
 
 VOLUME_ML = (8.0, 700.0)
@@ -23,11 +23,18 @@ VOLUME_ML = (8.0, 700.0)
 N_PLACES = 3
 MIN_SHARE = 0.2
 """Of several places, those with less than this share of the largest one's brain are not looked at again."""
+PLACE_LEVEL = 0.3
+"""Probability above which a region is looked at again."""
 MARGIN_MM = 30.0
 MIN_VIEW_MM = 160.0
 MARGIN_SLICES = 3
-FLIPS: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (1, 2))
+WINDOW_MM = 192.0
+"""Field of view in which it is looked first: what the network was trained on."""
+VIEWS: tuple[tuple[tuple[int, ...], float], ...] = (((), 1.0), ((1,), 0.7), ((2,), 1.4), ((1, 2), 1.0))
+"""Axes that are mirrored, and a factor of brightness: what the answer must not depend on."""
 BATCH = 8
+EDGE_MM = 1.0
+"""As for the classical method: skull and brain are alike at long echo times, and the network errs to the inside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +64,7 @@ def find_brain_learned(pixels: NDArray[np.float32], affine: NDArray[np.float64],
     Returns
     -------
     BrainGuess
-        The most convincing place. The confidence is the product of how far mirrored views agree, how sure the
+        The most convincing place. The confidence is the product of how far views agree that are mirrored or of other brightness, how sure the
         network is inside and outside the outline, how near the shape is to an ellipsoid, and how far the second
         best place is behind.
 
@@ -71,13 +78,11 @@ def find_brain_learned(pixels: NDArray[np.float32], affine: NDArray[np.float64],
     fine = np.array([model.pixel_mm, model.pixel_mm, spacing[2]])
     if signal_percentile(image, 98) <= 0:
         raise ValueError("the stack holds no signal in which to look for a brain.")
-    whole = _view(image, 0.0)
-    probability = np.zeros(image.shape, np.float32)
-    probability[whole] = _probability(model, image[whole], FLIPS[:1])[0]
+    probability = _search(model, image)
     guesses: list[BrainGuess] = []
     for place in _places(probability):
         view = _view_around(place, fine, image.shape)
-        views = _probability(model, image[view], FLIPS)
+        views = _probability(model, image[view], VIEWS)
         guess = _outline(views, fine, probability[view], place[view])
         if guess is not None:
             mask = np.zeros(image.shape, np.bool_)
@@ -91,8 +96,20 @@ def find_brain_learned(pixels: NDArray[np.float32], affine: NDArray[np.float64],
     if rivals and _promise(rivals[0]) > 0.6 * _promise(best):
         confidence *= 0.7
         reasons = (*reasons, "another place looks nearly as much like a brain")
-    mask = from_square_pixels(best.mask, pixels.shape) > 0.5
-    return BrainGuess(mask=mask, confidence=round(confidence, 3), reasons=reasons)
+    return BrainGuess(
+        mask=_with_edge(best.mask, model.pixel_mm, pixels.shape), confidence=round(confidence, 3), reasons=reasons
+    )
+
+
+def _with_edge(mask: NDArray[np.bool_], pixel_mm: float, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """On the stack's own pixels, wider by ``EDGE_MM`` all round in the plane."""
+    distance = np.stack(
+        [ndimage.distance_transform_edt(part) - ndimage.distance_transform_edt(~part) for part in np.moveaxis(mask, 2, 0)],
+        axis=-1,
+    )  # slice by slice: the edge is of the plane
+    distance = distance * pixel_mm - np.sign(distance) * pixel_mm / 2
+    distance[:, :, ~mask.any((0, 1))] = -1e3
+    return np.asarray(from_square_pixels(distance, shape) > -EDGE_MM)
 
 
 def _promise(guess: BrainGuess) -> float:
@@ -100,36 +117,66 @@ def _promise(guess: BrainGuess) -> float:
     return guess.confidence * float(np.cbrt(guess.mask.sum()))
 
 
-def _probability(model: MaskModel, image: Floats, flips: tuple[tuple[int, ...], ...]) -> Floats:
-    """Probability of brain as each mirrored view gives it, (view, x, y, slice), on the scale of this part alone."""
+def _search(model: MaskModel, image: Floats) -> Floats:
+    """Probability of brain in the whole view, (x, y, slice): windows that overlap by half, each on its own scale.
+
+    Of a whole uterus one scale would not do: fat near the coils is many times brighter than the head.
+    """
+    side = round(WINDOW_MM / model.pixel_mm)
+    view = _not_air(image)
+    total, weight = np.zeros(image.shape, np.float32), np.full(image.shape, 1e-6, np.float32)
+    for x in _windows(view[0], side):
+        for y in _windows(view[1], side):
+            part = image[x, y]
+            if signal_percentile(part, 98) <= 0:
+                continue
+            inner = np.outer(_hat(part.shape[0]), _hat(part.shape[1]))[:, :, None]
+            total[x, y] += inner * _probability(model, part, VIEWS[:1])[0]
+            weight[x, y] += inner
+    return total / weight
+
+
+def _windows(along: slice, side: int) -> list[slice]:
+    """Windows of one side that cover a stretch, half a window apart or less."""
+    length = along.stop - along.start
+    if length <= side:
+        return [along]
+    n = int(np.ceil(2 * (length - side) / side)) + 1
+    return [slice(int(first), int(first) + side) for first in np.linspace(along.start, along.stop - side, n)]
+
+
+def _hat(n: int) -> Floats:
+    """Weights that fall towards both ends, where the network sees half of the surroundings."""
+    return np.asarray(1.05 - np.abs(np.linspace(-1, 1, n)), np.float32)
+
+
+def _probability(model: MaskModel, image: Floats, views: tuple[tuple[tuple[int, ...], float], ...]) -> Floats:
+    """Probability of brain as each view gives it, (view, x, y, slice), on the scale of this part alone."""
     bright = max(signal_percentile(image, 98), 1e-12)
-    slices = torch.from_numpy(np.ascontiguousarray((image / bright).clip(0, BRIGHTEST).transpose(2, 0, 1)))
+    slices = torch.from_numpy(np.ascontiguousarray((image / np.float32(bright)).transpose(2, 0, 1)))
     rest = [-side % model.multiple for side in slices.shape[1:]]
     padded = functional.pad(slices, (rest[1] // 2, rest[1] - rest[1] // 2, rest[0] // 2, rest[0] - rest[0] // 2))
     x, y = (slice(pad // 2, pad // 2 + side) for pad, side in zip(rest, slices.shape[1:], strict=True))
     found: list[Floats] = []
-    for axes in flips:
-        shown = with_neighbours(torch.flip(padded, axes), model.n_neighbours)
+    for axes, factor in views:
+        shown = with_neighbours(torch.flip(factor * padded, axes).clamp(0, BRIGHTEST), model.n_neighbours)
         with torch.no_grad():
             parts = [model.predict(part) for part in shown.split(BATCH)]
         found.append(torch.flip(torch.cat(parts), axes)[:, x, y].numpy().transpose(1, 2, 0))
     return np.stack(found)
 
 
-def _view(image: Floats, margin_pixels: float) -> tuple[slice, slice, slice]:
-    """The part of an image that is not air, all slices."""
+def _not_air(image: Floats) -> tuple[slice, slice]:
+    """Columns and rows that hold signal."""
     signal = (image > 0.05 * np.percentile(image, 99.5)).any(2)
-    box = []
-    for axis, n in enumerate(signal.shape):
-        along = np.flatnonzero(signal.any(1 - axis))
-        box.append(slice(max(int(along[0] - margin_pixels), 0), min(int(along[-1] + 1 + margin_pixels), n)))
-    return box[0], box[1], slice(None)
+    along = [np.flatnonzero(signal.any(1 - axis)) for axis in (0, 1)]
+    return slice(int(along[0][0]), int(along[0][-1]) + 1), slice(int(along[1][0]), int(along[1][-1]) + 1)
 
 
 def _places(probability: Floats) -> list[NDArray[np.bool_]]:
     """Connected regions where brain is likely, those with most of it first."""
     smooth = ndimage.gaussian_filter(probability, (1.0, 1.0, 0.5))
-    labels, n_regions = ndimage.label(smooth > 0.4)
+    labels, n_regions = ndimage.label(smooth > PLACE_LEVEL)
     if n_regions == 0:
         return []
     weight = np.bincount(labels.ravel(), probability.ravel())
@@ -168,14 +215,14 @@ def _outline(
         return None
     volume_ml = float(mask.sum() * spacing_mm.prod() / 1000)
     near = ndimage.binary_dilation(mask, iterations=4)
-    agreement = float(np.mean([_dice((view > 0.5) & near, mask) for view in (*views, first)]))
+    agreement = float(np.mean([_dice((view > LEVEL) & near, mask) for view in (*views, first)]))
     sure = float(np.abs(2 * mean[near] - 1).mean())
     shape = ellipsoid_overlap(mask, spacing_mm)
     steady = continuous(mask, spacing_mm)
     size = float(VOLUME_ML[0] <= volume_ml <= VOLUME_ML[1])
     reasons = [f"volume {volume_ml:.0f} mL in {int(mask.any((0, 1)).sum())} slices"]
     for value, limit, text in (
-        (agreement, 0.85, "mirrored views do not agree"),
+        (agreement, 0.85, "views mirrored or of other brightness do not agree"),
         (sure, 0.75, "the network is not sure"),
         (shape, 0.7, "the shape departs from an ellipsoid"),
         (steady, 0.9, "outlines jump between slices"),

@@ -10,6 +10,14 @@ from fetalt2prep.core.mask.blobs import disk
 
 ACROSS = (0.15, 0.70, 0.15)
 """Weights of a slice and its neighbours: less than what motion between slices would blur."""
+LEVEL = 0.5
+RIM_LEVEL = 0.3
+"""Probability down to which an outline is widened, by one pixel at most: a rim of skull costs a reconstruction less than a
+rim of brain that is missing."""
+REACH_MM, REACH_SPACINGS = 6.0, 1.2
+"""How far an outline may reach beyond its neighbour towards the middle: motion, and the slope of a tilted head."""
+MAX_GROWTH = 1.6
+"""Area of an outline over that of the largest nearer to the middle: more is a leak into what lies beside the head."""
 MAX_JUMP = 0.6
 """Of the larger radius: how far the centre of an outline may lie from its neighbour's."""
 MIN_PIXELS = 12
@@ -25,7 +33,7 @@ def join_slices(
     Of several bodies the one that holds most of ``place`` is taken, where a place is given.
     """
     smooth = ndimage.correlate1d(probability, ACROSS, axis=2, mode="nearest")
-    likely = smooth > 0.5
+    likely = smooth > LEVEL
     labels, n_bodies = ndimage.label(ndimage.maximum_filter1d(likely, 3, axis=2))  # over one slice that is missing
     labels *= likely
     if n_bodies == 0:
@@ -35,7 +43,10 @@ def join_slices(
     body = (labels == int(weight.argmax())) & (weight.max() > 0)
     for k in range(body.shape[2]):  # slices: pieces are of a plane
         body[:, :, k] = _largest_piece(_without_bridges(body[:, :, k], spacing_mm))
-    return _between(_without_leaps(body, spacing_mm), smooth)
+    sure = np.clip(2 * smooth - 1, 0, 1) * body
+    out = _between(_without_leaps(body, sure.sum((0, 1)), spacing_mm), smooth)
+    wider = ndimage.binary_dilation(out, structure=np.ones((3, 3, 1), np.bool_))
+    return np.asarray(out | (wider & (smooth > RIM_LEVEL)))
 
 
 def continuous(mask: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> float:
@@ -75,19 +86,28 @@ def _leaps(first: NDArray[np.bool_], second: NDArray[np.bool_], spacing_mm: NDAr
     return bool(np.linalg.norm(centres[0] - centres[1]) > max(MAX_JUMP * np.sqrt(area / np.pi), 8.0))
 
 
-def _without_leaps(body: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """From the largest outline to both ends, as far as no outline leaps; one slice in a row may, and is left out."""
+def _without_leaps(
+    body: NDArray[np.bool_], evidence: NDArray[np.float64], spacing_mm: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """From the slice with the most evidence to both ends, as far as no outline leaps or suddenly grows.
+
+    One slice in a row may, and is left out. evidence: (slice,).
+    """
     out = np.zeros_like(body)
     area = body.sum((0, 1))
-    middle = int(area.argmax())
+    middle = int(ndimage.uniform_filter1d(evidence, 3, mode="constant").argmax())
     if area[middle] == 0:
         return out
     out[:, :, middle] = body[:, :, middle]
+    reach = disk(max(REACH_MM, REACH_SPACINGS * float(spacing_mm[2])), float(spacing_mm[0]))
     for step in (-1, 1):
-        last, k = middle, middle + step
+        last, k, largest = middle, middle + step, area[middle]
         while 0 <= k < body.shape[2] and abs(k - last) <= 2:  # at most one turn per slice
-            if area[k] > 0 and not _leaps(body[:, :, last], body[:, :, k], spacing_mm):
-                out[:, :, k], last = body[:, :, k], k
+            grows = area[k] > MAX_GROWTH * largest
+            if area[k] > 0 and not grows and not _leaps(out[:, :, last], body[:, :, k], spacing_mm):
+                beside = ndimage.binary_dilation(out[:, :, last], structure=reach)
+                out[:, :, k] = _largest_piece(body[:, :, k] & beside)
+                last, largest = (k, max(largest, area[k])) if out[:, :, k].any() else (last, largest)
             k += step
     return out
 
@@ -98,5 +118,5 @@ def _between(body: NDArray[np.bool_], probability: NDArray[np.float32]) -> NDArr
     for k in range(int(inside[0]) + 1, int(inside[-1])) if len(inside) else ():
         if not body[:, :, k].any():
             before, after = body[:, :, k - 1], body[:, :, k + 1]
-            body[:, :, k] = _largest_piece((before & after) | ((before | after) & (probability[:, :, k] > 0.5)))
+            body[:, :, k] = _largest_piece((before & after) | ((before | after) & (probability[:, :, k] > LEVEL)))
     return body

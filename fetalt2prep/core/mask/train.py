@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -145,7 +146,7 @@ def draw_batch(options: TrainOptions, read: READ, step: int) -> tuple[Tensor, Te
 def _draw_sample(
     rng: np.random.Generator, picture: NDArray[np.float16], crop: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A slice with its neighbours, cut out, turned, mirrored, of another brightness, gamma and noise."""
+    """A slice with its neighbours, cut out, turned, mirrored, of another brightness, gamma, field, sharpness and noise."""
     n_slices, n_y, n_x = picture.shape[1:]
     k = int(rng.integers(n_slices))
     around = np.clip(np.arange(k - N_NEIGHBOURS, k + N_NEIGHBOURS + 1), 0, n_slices - 1)
@@ -160,6 +161,11 @@ def _draw_sample(
     y, x = (slice(int(low), int(low) + crop) for low in corner)
     image = picture[0, around, y, x].astype(np.float32)
     share = target[y, x].astype(np.float32)
+    if rng.random() < 0.5:  # a field of coils near by
+        coarse = 0.35 * rng.standard_normal((3, 3))
+        image *= np.exp(ndimage.zoom(coarse, crop / 3, order=1, grid_mode=True, mode="nearest")).astype(np.float32)
+    if rng.random() < 0.25:
+        image = ndimage.gaussian_filter(image, (0, *rng.uniform(0.3, 1.2, 2)))
     gain, gamma = np.exp(0.4 * rng.standard_normal()), np.exp(rng.uniform(-0.35, 0.35))
     image = (np.minimum(image * gain, BRIGHTEST) ** gamma).astype(np.float32)
     image += (rng.random() < 0.3) * rng.uniform(0, 0.05) * rng.standard_normal(image.shape, np.float32)
