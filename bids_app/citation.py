@@ -14,7 +14,7 @@ from fetalt2prep import __version__
 
 DENOISED = {"nlm": "denoised slice by slice with non-local means [4]", "none": "used without denoising"}
 MASKS = {
-    "network": "were estimated by a network trained on simulated images, or where it was not sure by a classical method",
+    "network": "were estimated by a network trained on simulated images, or, where it was not sure, classically",
     "classical": "were estimated by a classical method",
 }
 CITED = re.compile(r"\[(\d+)\]")

@@ -18,6 +18,11 @@ DESCRIPTION = (
 )
 VALIDATION_SEED = 5_000_000
 CHUNK = 50
+LIMITS = (
+    "Every picture was drawn; what the drawing does not know (twins, malformations, other contrasts than T2-weighted, "
+    "slices much thicker than 7 mm, an adult) the network does not know. Where it errs its confidence is mostly, not "
+    "always, low: look at the outlines."
+)
 SMOKE: dict[str, int] = {
     "n_steps": 4, "batch_size": 2, "n_pictures": 2, "n_first": 2, "crop": 64, "warm_up": 1,
 }  # fmt: skip
@@ -143,6 +148,9 @@ def _card(
 
     command = f"fetalt2 train-mask OUT --steps {options.n_steps} --pictures {options.n_pictures}"
     command += f" --batch-size {options.batch_size} --seed {options.seed} --device {options.device}"
+    command += f" --learning-rate {options.learning_rate:g}"
+    if arguments.start_from is not None:
+        command += f" --start-from {arguments.start_from.name}"
     return {
         "what": "U-Net that outlines the fetal brain in raw T2-weighted stacks, 2 mm pixels, slice and neighbours",
         "data": f"{options.n_pictures} synthetic stacks of fetalt2prep.sim.pictures; no scan, no patient",
@@ -150,6 +158,7 @@ def _card(
         "command": "smoke run" if arguments.smoke else command,
         "started_from": None if arguments.start_from is None else arguments.start_from.name,
         "options": dataclasses.asdict(options),
+        "limits": LIMITS,
         "loss_last": losses[-1] if losses else None,
         "unseen_synthetic_stacks": measured,
     }

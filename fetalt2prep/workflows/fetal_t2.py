@@ -74,7 +74,7 @@ def init_fetal_t2_wf(
     Parameters
     ----------
     mask_method, mask_model
-        Of stacks that come without a mask: ``network`` or ``classical``; a file with another network than the package's.
+        For stacks without a mask: ``network`` or ``classical``; a file with another network than the package's.
     denoise
         ``nlm`` (non-local means in each slice) or ``none``.
     recon

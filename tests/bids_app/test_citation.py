@@ -18,8 +18,9 @@ TRIAD = ["raw", "out", "participant"]
 @pytest.mark.parametrize(
     ("extra", "said", "unsaid"),
     [
-        ([], ["non-local means [4]", "estimated by a classical method", "0.8 mm", "T2 was fitted"], []),
+        ([], ["non-local means [4]", "estimated by a network", "0.8 mm", "T2 was fitted"], []),
         (["-d", "masks=m", "--denoise", "none"], ["masks were given", "without denoising"], ["[4]"]),
+        (["--mask-method", "classical"], ["estimated by a classical method"], ["trained"]),
         (["--masks-only"], ["estimated"], ["reconstructed", "fitted"]),
         (["--recon-only", "--recon-model", "sc"], ["Each echo time was reconstructed by itself"], ["fitted"]),
         (["-d", "recon=r"], ["volumes that were given", "fitted"], ["stacks", "0.8 mm"]),

@@ -81,7 +81,9 @@ def find_brain(pixels: NDArray[np.float32], affine: NDArray[np.float64]) -> Brai
     if len(guesses) > 1 and guesses[1].confidence > 0.7 * confidence:
         confidence *= 0.7
         reasons = (*reasons, "another place looks nearly as much like a brain")
-    return BrainGuess(mask=from_square_pixels(best.mask, pixels.shape) > 0.5, confidence=round(confidence, 3), reasons=reasons)
+    return BrainGuess(
+        mask=from_square_pixels(best.mask, pixels.shape) > 0.5, confidence=round(confidence, 3), reasons=reasons
+    )
 
 
 def _working_image(pixels: NDArray[np.float32], spacing_mm: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -12,8 +14,8 @@ ACROSS = (0.15, 0.70, 0.15)
 """Weights of a slice and its neighbours: less than what motion between slices would blur."""
 LEVEL = 0.5
 RIM_LEVEL = 0.3
-"""Probability down to which an outline is widened, by one pixel at most: a rim of skull costs a reconstruction less than a
-rim of brain that is missing."""
+"""Probability down to which an outline is widened, by one pixel at most: a rim of skull costs a reconstruction less than
+a rim of brain that is missing."""
 REACH_MM, REACH_SPACINGS = 6.0, 1.2
 """How far an outline may reach beyond its neighbour towards the middle: motion, and the slope of a tilted head."""
 MAX_GROWTH = 1.6
@@ -54,7 +56,7 @@ def continuous(mask: NDArray[np.bool_], spacing_mm: NDArray[np.float64]) -> floa
     inside = np.flatnonzero(mask.any((0, 1)))
     if len(inside) < 2:
         return 0.5
-    pairs = [(int(a), int(b)) for a, b in zip(inside[:-1], inside[1:], strict=True)]
+    pairs = [(int(a), int(b)) for a, b in itertools.pairwise(inside)]
     return float(np.mean([b - a == 1 and not _leaps(mask[:, :, a], mask[:, :, b], spacing_mm) for a, b in pairs]))
 
 

@@ -146,7 +146,7 @@ def draw_batch(options: TrainOptions, read: READ, step: int) -> tuple[Tensor, Te
 def _draw_sample(
     rng: np.random.Generator, picture: NDArray[np.float16], crop: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """A slice with its neighbours, cut out, turned, mirrored, of another brightness, gamma, field, sharpness and noise."""
+    """A slice with its neighbours: cut out, turned, mirrored; of other brightness, gamma, field, sharpness, noise."""
     n_slices, n_y, n_x = picture.shape[1:]
     k = int(rng.integers(n_slices))
     around = np.clip(np.arange(k - N_NEIGHBOURS, k + N_NEIGHBOURS + 1), 0, n_slices - 1)

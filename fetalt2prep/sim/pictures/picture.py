@@ -52,9 +52,7 @@ def draw_picture(seed: int, *, n_pixels: int = 128, n_slices: int = 20, pixel_mm
     )
 
 
-def _draw_lattice(
-    rng: np.random.Generator, n_pixels: int, n_slices: int, pixel_mm: float
-) -> tuple[Lattice, float]:
+def _draw_lattice(rng: np.random.Generator, n_pixels: int, n_slices: int, pixel_mm: float) -> tuple[Lattice, float]:
     """Points of a stack, 2.5 to 6.5 mm between slices, and how much of a neighbour each slice holds."""
     fine_mm = pixel_mm * 2 / FINE
     n = n_pixels * FINE // 2
