@@ -84,7 +84,7 @@ def _read_wishes(path: Path) -> dict[str, Any]:
 
 def _open_torchscript(path: Path) -> Callable[[Tensor], Tensor]:
     try:
-        network = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
+        network = torch.jit.load(str(path), map_location="cpu").eval()
     except (RuntimeError, ValueError) as error:
         raise InputError(
             f"{path.name}: cannot be read as TorchScript. Save the network with torch.jit.script(network).save(file); "

@@ -107,12 +107,12 @@ def _with_edge(mask: NDArray[np.bool_], pixel_mm: float, shape: tuple[int, ...])
     distance = np.stack(
         [
             ndimage.distance_transform_edt(part) - ndimage.distance_transform_edt(~part)
-            for part in np.moveaxis(mask, 2, 0)
+            for part in mask.transpose(2, 0, 1)
         ],
         axis=-1,
     )  # slice by slice: the edge is of the plane
     distance = distance * pixel_mm - np.sign(distance) * pixel_mm / 2
-    distance[:, :, ~mask.any((0, 1))] = -1e3
+    distance[:, :, ~np.any(mask, axis=(0, 1))] = -1e3
     return np.asarray(from_square_pixels(distance, shape) > -EDGE_MM)
 
 
@@ -172,8 +172,8 @@ def _probability(model: MaskModel, image: Floats, views: tuple[tuple[tuple[int, 
 
 def _not_air(image: Floats) -> tuple[slice, slice]:
     """Columns and rows that hold signal."""
-    signal = (image > 0.05 * np.percentile(image, 99.5)).any(2)
-    along = [np.flatnonzero(signal.any(1 - axis)) for axis in (0, 1)]
+    signal = np.any(image > 0.05 * np.percentile(image, 99.5), axis=2)
+    along = [np.flatnonzero(np.any(signal, axis=1 - axis)) for axis in (0, 1)]
     return slice(int(along[0][0]), int(along[0][-1]) + 1), slice(int(along[1][0]), int(along[1][-1]) + 1)
 
 

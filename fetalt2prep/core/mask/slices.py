@@ -14,8 +14,7 @@ ACROSS = (0.15, 0.70, 0.15)
 """Weights of a slice and its neighbours: less than what motion between slices would blur."""
 LEVEL = 0.5
 RIM_LEVEL = 0.3
-"""Probability down to which an outline is widened, by one pixel at most: a rim of skull costs a reconstruction less than
-a rim of brain that is missing."""
+"""Down to this an outline is widened, by a pixel at most: a rim of skull costs less than brain that is missing."""
 REACH_MM, REACH_SPACINGS = 6.0, 1.2
 """How far an outline may reach beyond its neighbour towards the middle: motion, and the slope of a tilted head."""
 MAX_GROWTH = 1.6

@@ -79,7 +79,7 @@ class MaskTraining:
         overlap = soft_dice(logits, targets)
         loss = functional.binary_cross_entropy_with_logits(logits, targets) + 1 - overlap
         state.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
         state.optimizer.step()
         state.step += 1

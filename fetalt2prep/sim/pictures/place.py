@@ -30,7 +30,7 @@ class Lattice:
     @property
     def half_mm(self) -> Doubles:
         """Half the field of view along each axis, (3,)."""
-        return np.asarray(self.shape) * np.asarray(self.spacing_mm) / 2
+        return np.asarray(np.asarray(self.shape) * np.asarray(self.spacing_mm) / 2, np.float64)
 
     def box(self, centre_mm: Doubles, radius_mm: float) -> tuple[slice, slice, slice] | None:
         """Part of the lattice around a point; None when it is out of view."""
