@@ -12,6 +12,10 @@ from bids_app.report.methods import DENOISED, FIELDS, MODELS, REFERENCES, UNBIAS
 from bids_app.whole_file import put
 from fetalt2prep import __version__
 
+MASKS = {
+    "network": "were estimated by a network trained on simulated images, or, where it was not sure, classically",
+    "classical": "were estimated by a classical method",
+}
 CITED = re.compile(r"\[(\d+)\]")
 TEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"~": "\\textasciitilde{}", "°": "\\textdegree{}"})
 
@@ -25,7 +29,7 @@ def methods_text(options: Options) -> str:
             f"{first} T2 was fitted to reconstructed volumes that were given, by log-linear least squares weighted by "
             "the signal. The workflow ran in Nipype [5]."
         )
-    masks = "were given" if options.masks else "were estimated by a classical method"
+    masks = "were given" if options.masks else MASKS[options.mask_method]
     text = (
         f"{first} Each slice of the T2-weighted stacks of a session {DENOISED[options.denoise]}; brain masks {masks}."
     )

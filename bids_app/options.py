@@ -12,6 +12,7 @@ from fetalt2prep.core.quality.options import MODES
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.t2.options import T2Options
 
+MASK_METHODS = ("network", "classical")
 LEVELS = ("participant", "group")
 OUTPUT_LEVELS = ("minimal", "full")
 STEPS = ("masks", "recon", "all")
@@ -92,6 +93,10 @@ class Options:
     """Folder of pybids' index of the data set, made when it is not there; None: indexed anew."""
     masks: Path | None = None
     """Folder with a brain mask per stack; None: masks are estimated."""
+    mask_method: str = "network"
+    """How the brain is looked for where no mask is given: ``network`` (falls back on classical) or ``classical``."""
+    mask_model: Path | None = None
+    """Another network than the package's: safetensors, TorchScript or ONNX."""
     reconstructions: Path | None = None
     """Derivatives data set with one reconstructed T2w volume per echo time; only T2 is computed."""
     ignore: tuple[str, ...] = ()
@@ -136,6 +141,7 @@ class Options:
     def __post_init__(self) -> None:
         for name, value, known in (
             ("analysis_level", self.analysis_level, LEVELS),
+            ("mask_method", self.mask_method, MASK_METHODS),
             ("denoise", self.denoise, DENOISERS),
             ("bias", self.bias, BIASES),
             ("mask_consensus", self.mask_consensus, SWITCH),
@@ -146,6 +152,8 @@ class Options:
         ):
             if value not in known:
                 raise OptionError(f"{name} is {value!r}; choose one of {', '.join(known)}.")
+        if self.mask_model is not None and self.mask_method != "network":
+            raise OptionError("mask_model names a network, but mask_method is classical; leave one of them out.")
 
 
 def made_sloppy(options: Options) -> Options:

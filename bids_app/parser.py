@@ -73,7 +73,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fetalt2prep {__version__}")
     _add_inputs(parser.add_argument_group("inputs"))
     _add_extent(parser.add_argument_group("what is computed and stored"))
-    _add_steps(parser.add_argument_group("choice of stacks, denoising, bias and reconstruction"))
+    _add_steps(parser.add_argument_group("masks, choice of stacks, denoising, bias and reconstruction"))
     _add_t2(parser.add_argument_group("T2 fit"))
     _add_resources(parser.add_argument_group("resources"))
     _add_running(parser.add_argument_group("running"))
@@ -142,6 +142,15 @@ def _add_extent(group: argparse._ArgumentGroup) -> None:
 
 def _add_steps(group: argparse._ArgumentGroup) -> None:
     recon = ReconOptions()
+    group.add_argument(
+        "--mask-method", choices=choices.MASK_METHODS, default="network",
+        help="how the brain is looked for in stacks without a given mask; network: by the network, and where it is not "
+        "sure, by the classical method; classical: by thresholds and shapes alone",
+    )  # fmt: skip
+    group.add_argument(
+        "--mask-model", metavar="FILE", type=folder, default=None,
+        help="another network than the package's: .safetensors of fetalt2 train-mask, TorchScript or ONNX",
+    )  # fmt: skip
     group.add_argument(
         "--select", type=selection, default="auto", metavar="{auto,all,FILE}",
         help="stacks to use; auto: without those that are clearly broken; all: all that have a mask; a table with the "

@@ -90,6 +90,8 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
     reconstruct, fit_t2 = options.steps != "masks", fits_t2(session, options)
     workflow = pe.Workflow(name=session_wf_name(session))
     fetal_t2_wf = init_fetal_t2_wf(
+        mask_method=options.mask_method,
+        mask_model=None if options.mask_model is None else str(options.mask_model),
         denoise=options.denoise,
         bias=options.bias,
         quality=quality_options(session, options),

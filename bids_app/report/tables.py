@@ -90,7 +90,7 @@ def stack_rows(stacks: Table) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for i, stack in enumerate(stacks.get("stack", [])):
         mask = cell("mask_source", i)
-        if mask == "classical" and math.isfinite(confidence[i]):
+        if mask in ("network", "classical") and math.isfinite(confidence[i]):
             mask += f", confidence {confidence[i]:.2f}"
         cells = [
             _number(1000.0 * te_ms[i]),

@@ -137,10 +137,12 @@ def warnings(
         if state == "set-aside":
             why = own_words(name, reason).rstrip(".") or "no reason given"
             said.append(f"{short_label(name)} was set aside: {why}.")
-    guessed = session.stacks.get("mask_source", []).count("classical")
-    if guessed:
+    sources = session.stacks.get("mask_source", [])
+    for source, drawn_by in (("network", "a network"), ("classical", "a classical method")):
+        if not (guessed := sources.count(source)):
+            continue
         said.append(
-            f"{plural(guessed, 'stack')} came without a brain mask; a classical method drew it. "
+            f"{plural(guessed, 'stack')} came without a brain mask; {drawn_by} drew it. "
             "Look at their outlines under Inputs before using the result."
         )
     if counts.n_slices and counts.n_used_slices < 0.75 * counts.n_slices:

@@ -20,6 +20,7 @@ COMMANDS = {
     "sample-field": "volumes of a fitted field at other resolutions",
     "t2map": "T2 of co-registered echoes, without BIDS",
     "protocol": "echo times that measure T2 best",
+    "train-mask": "train the network that finds the brain",
 }
 """Name of the command, which is that of its module with - for _, and what the list of commands says of it."""
 

@@ -62,6 +62,8 @@ SAMPLED_OUTPUTS = {
 
 def init_fetal_t2_wf(
     *,
+    mask_method: str = "network",
+    mask_model: str | None = None,
     denoise: str = "nlm",
     bias: str = "none",
     quality: QualityOptions | None = None,
@@ -79,6 +81,8 @@ def init_fetal_t2_wf(
 
     Parameters
     ----------
+    mask_method, mask_model
+        For stacks without a mask: ``network`` or ``classical``; a file with another network than the package's.
     denoise
         One of :data:`fetalt2prep.core.denoise.options.DENOISERS`.
     bias
@@ -97,7 +101,7 @@ def init_fetal_t2_wf(
     sample_mm
         Further spacings, mm, at which the fitted field is sampled; empty leaves out that step and its outputs.
     n_threads, mem_gb
-        Threads of the reconstruction, and memory that Nipype sets aside for it.
+        Threads of the network and the reconstruction, and memory that Nipype sets aside for the latter.
 
     Inputs
     ------
@@ -152,7 +156,7 @@ def init_fetal_t2_wf(
     outputnode = pe.Node(IdentityInterface(fields=outputs), name="outputnode")
     check = pe.Node(CheckStacks(), name="check")
     audit = pe.Node(AuditHeaders(), name="audit")
-    mask_wf = init_mask_wf()
+    mask_wf = init_mask_wf(method=mask_method, model_file=mask_model, n_threads=n_threads)
     quality_wf = init_quality_wf(quality)
     denoise_wf = init_denoise_wf(denoise)
     into_check = [("stacks", "in_files"), *((port, port) for port in INPUTS[1:])]

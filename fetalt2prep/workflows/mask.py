@@ -10,8 +10,19 @@ from fetalt2prep.interfaces.mask import BrainMask
 OUTPUTS = {"out_file": "masks", "source": "sources", "confidence": "confidences", "reasons": "reasons"}
 
 
-def init_mask_wf(name: str = "mask_wf") -> pe.Workflow:
+def init_mask_wf(
+    *, method: str = "network", model_file: str | None = None, n_threads: int = 1, name: str = "mask_wf"
+) -> pe.Workflow:
     """Take the masks that were given, and look for the brain in the other stacks.
+
+    Parameters
+    ----------
+    method
+        How to look for the brain: ``network``, which falls back on the classical method, or ``classical``.
+    model_file
+        Another network than the package's: safetensors, TorchScript or ONNX.
+    n_threads
+        Threads of the network.
 
     Inputs
     ------
@@ -30,7 +41,10 @@ def init_mask_wf(name: str = "mask_wf") -> pe.Workflow:
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(IdentityInterface(fields=["in_files", "masks"]), name="inputnode")
     outputnode = pe.Node(IdentityInterface(fields=list(OUTPUTS.values())), name="outputnode")
-    mask = pe.MapNode(BrainMask(), iterfield=["in_file", "in_mask"], name="mask")
+    look = BrainMask(method=method, n_threads=n_threads)
+    if model_file is not None:
+        look.inputs.model_file = model_file
+    mask = pe.MapNode(look, iterfield=["in_file", "in_mask"], name="mask", n_procs=n_threads)
     workflow.connect([
         (inputnode, mask, [("in_files", "in_file"), ("masks", "in_mask")]),
         (mask, outputnode, list(OUTPUTS.items())),

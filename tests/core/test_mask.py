@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from fetalt2prep.core.mask.agreement import distance_from_others_mm
-from fetalt2prep.core.mask.classical import BrainGuess, find_brain
+from fetalt2prep.core.mask.classical import find_brain
+from fetalt2prep.core.mask.guess import BrainGuess
 from fetalt2prep.core.mask.track import ellipsoid_overlap
 
 SHAPE = (110, 100, 26)

@@ -167,7 +167,7 @@ def test_brain_mask_without_a_brain_is_empty_and_says_why(tmp_path: Path) -> Non
     noise = np.random.default_rng(0).uniform(50, 60, (40, 40, 8)).astype("f4")
     nib.save(nib.Nifti1Image(noise, np.diag([2.0, 2, 4, 1])), tmp_path / "noise.nii.gz")
     found = BrainMask(in_file=str(tmp_path / "noise.nii.gz")).run().outputs
-    assert (found.source, found.confidence) == ("classical", 0.0)
+    assert (found.source, found.confidence) == ("network", 0.0)
     assert "Give a brain mask" in found.reasons
     assert not nib.load(found.out_file).get_fdata().any()
 

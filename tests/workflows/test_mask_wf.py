@@ -28,7 +28,7 @@ def test_a_missing_mask_is_looked_for_and_its_failure_sets_the_stack_aside(
     select = results["select"]
     table = read_tsv(Path(select.stack_table))
     assert table["status"] == ["set-aside", *["used"] * 8]
-    assert table["mask_source"] == ["classical", *["given"] * 8]
+    assert table["mask_source"] == ["network", *["given"] * 8]
     assert "Give a brain mask" in table["notes"][0]
     assert len(select.out_files) == len(select.masks) == len(select.slice_times_s) == 8
     quality = read_tsv(Path(results["assess"].quality_table))

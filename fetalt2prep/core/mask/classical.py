@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from fetalt2prep.core.mask.blobs import Blob, find_blobs
+from fetalt2prep.core.mask.guess import BrainGuess
+from fetalt2prep.core.mask.resample import from_square_pixels, signal_percentile, to_square_pixels
 from fetalt2prep.core.mask.track import ellipsoid_overlap, extend, find_heads
 
 WORKING_MM = 2.0
@@ -22,16 +23,6 @@ EDGE_MM = 1.0
 """Thresholds cut on the inner flank of the skull: the brain reaches about this much farther."""
 MIN_CONFIDENCE = 0.1
 """Below this there is no more reason to believe in a region than in any other."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BrainGuess:
-    """A brain mask and how far to trust it."""
-
-    mask: NDArray[np.bool_]  # (x, y, slice)
-    confidence: float
-    """0 to 1; below about 0.5 the mask should be looked at before it is used."""
-    reasons: tuple[str, ...]
 
 
 def find_brain(pixels: NDArray[np.float32], affine: NDArray[np.float64]) -> BrainGuess:
@@ -90,18 +81,15 @@ def find_brain(pixels: NDArray[np.float32], affine: NDArray[np.float64]) -> Brai
     if len(guesses) > 1 and guesses[1].confidence > 0.7 * confidence:
         confidence *= 0.7
         reasons = (*reasons, "another place looks nearly as much like a brain")
-    return BrainGuess(mask=_back(best.mask, pixels.shape), confidence=round(confidence, 3), reasons=reasons)
+    return BrainGuess(
+        mask=from_square_pixels(best.mask, pixels.shape) > 0.5, confidence=round(confidence, 3), reasons=reasons
+    )
 
 
 def _working_image(pixels: NDArray[np.float32], spacing_mm: NDArray[np.float64]) -> NDArray[np.float32]:
     """In-plane isotropic, 1 for bright tissue: one scale for the whole stack."""
-    blur = [0.35 * WORKING_MM / size if size < 0.9 * WORKING_MM else 0.0 for size in spacing_mm[:2]]
-    smooth = ndimage.gaussian_filter(np.asarray(pixels, dtype=np.float32), (*blur, 0.0))
-    size = [max(3, round(n * mm / WORKING_MM)) for n, mm in zip(pixels.shape[:2], spacing_mm, strict=False)]
-    factors = (size[0] / pixels.shape[0], size[1] / pixels.shape[1], 1.0)
-    image = ndimage.zoom(smooth, factors, order=1, grid_mode=True, mode="nearest")
-    signal = image[image > 0.05 * np.percentile(image, 99.5)]
-    bright = float(np.percentile(signal, 95)) if signal.size else 0.0
+    image = to_square_pixels(pixels, spacing_mm, WORKING_MM)
+    bright = signal_percentile(image, 95)
     if bright <= 0:
         raise ValueError("the stack holds no signal in which to look for a brain.")
     return np.asarray(image / bright, dtype=np.float32)
@@ -152,10 +140,3 @@ def _judge(
         if value < limit:
             reasons.append(f"{text} ({value:.2f})")
     return score * smooth * tall * size * whole, tuple(reasons)
-
-
-def _back(mask: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """From the working pixels to the stack's own."""
-    factors = [n / m for n, m in zip(shape, mask.shape, strict=True)]
-    fine = ndimage.zoom(mask.astype(np.float32), factors, order=1, grid_mode=True, mode="nearest")
-    return np.asarray(fine > 0.5)

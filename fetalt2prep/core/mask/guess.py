@@ -1,0 +1,18 @@
+"""What looking for the brain gives, whichever way it is looked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrainGuess:
+    """A brain mask and how far to trust it."""
+
+    mask: NDArray[np.bool_]  # (x, y, slice)
+    confidence: float
+    """0 to 1; below about 0.5 the mask should be looked at before it is used."""
+    reasons: tuple[str, ...]
