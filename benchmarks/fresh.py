@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.cases import HERE
-from benchmarks.models import PLANES, read_stacks
+from benchmarks.stacks import PLANES, read_stacks, truth_of
 from fetalt2prep.core.geometry import Rigid, best_rigid
 from fetalt2prep.core.recon.joint import reconstruct
 from fetalt2prep.core.recon.options import ReconOptions
@@ -27,7 +27,7 @@ from fetalt2prep.core.t2.weighted_loglinear import fit_weighted_loglinear
 from fetalt2prep.io.volume import save_volume
 from fetalt2prep.sim import CaseOptions, simulate_case, write_case
 from fetalt2prep.sim.score import score_files
-from fetalt2prep.sim.score.truth_files import find_truth, read_transforms, stack_name, truth_slice_table
+from fetalt2prep.sim.score.truth_files import read_transforms, stack_name, truth_slice_table
 
 MOTIONS = ("mild", "moderate", "severe")
 AGES_WEEKS = (22, 24, 26, 28, 30)
@@ -85,7 +85,7 @@ def slice_error_mm(recon: Recon, stacks: Sequence[Stack], truth: Path) -> float:
 
 def run(case: Path, planes: Sequence[str], options: ReconOptions, known: bool) -> dict[str, object]:
     """Reconstruct and score one way."""
-    truth = find_truth(case / "derivatives" / "truth")
+    truth = truth_of(case)
     stacks = read_stacks(case, planes)
     began = time.process_time()
     recon = reconstruct(stacks, options, poses=true_poses(stacks, truth) if known else None)

@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks.ablation import CASE, SEED
 from benchmarks.cases import HERE
 from benchmarks.fresh import options_of, run
-from benchmarks.models import PLANES
+from benchmarks.stacks import PLANES
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.sim import simulate_case, write_case
 
