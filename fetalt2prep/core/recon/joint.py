@@ -8,7 +8,8 @@ acquired,
     minimise  sum_j w_j |predicted_j - measured_j|^2 / (2 sigma^2) + edges(V) + alpha |A log V|^2
               + |R2 - typical|^2 + b |log S0 - typical(x)|^2 + b edges(R2)    (weights: :mod:`.priors`)
 
-first with every stack as a whole moved to where it agrees best with the others (:mod:`.stack_search`), then in turns:
+first with every stack as a whole moved to where it agrees best with the others (:mod:`.stack_search`), then in turns,
+for poses of stacks, of interleave packages (:mod:`.sweeps`), of slices:
 some steps of Adam for the field on all pixels at once, then weights and gains in closed form and one
 Gauss-Newton step for the poses, each slice against the prediction at its own echo time. Coarse lattices come first
 (:mod:`fetalt2prep.core.recon.schedule`). After arXiv 2508.10680, with the lattice in place of sampled pixels.
@@ -38,6 +39,7 @@ from fetalt2prep.core.recon.lattice import Lattice
 from fetalt2prep.core.recon.motion_siren import MotionSiren
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.output import collect
+from fetalt2prep.core.recon.packages import with_found_packages
 from fetalt2prep.core.recon.penalty import decay_projector
 from fetalt2prep.core.recon.poses import PosePrior, anchored, gauss_newton_step
 from fetalt2prep.core.recon.priors import TypicalDecay
@@ -115,7 +117,13 @@ def reconstruct(
     stop = Stop.MAX_STEPS
     field: EchoField | SeparateFields | None = None
     motion: MotionSiren | None = None
+    method: FieldFit | None = None
+    packages_told: str | None = None
     for level in levels(options.resolution_mm):  # coarse to fine
+        if level.move == "package" and not known:
+            slices, packages_told = _find_packages(slices, method, poses, trust)
+        if level.move == "package" and (known or torch.equal(slices.package_of, slices.stack_of)):
+            continue  # every stack is one package, and was aligned as one
         level = replace(level, move="none") if known else level
         began = time.perf_counter()
         points = poses.move(slices.points_mm, slices.slice_idx)
@@ -131,7 +139,7 @@ def reconstruct(
             total_steps=level.rounds * level.steps + level.last_steps,
             projector=projector,
             # while stacks still move against each other, echoes disagree because of motion and not of physics
-            alpha=0.0 if level.move == "stack" else alpha,
+            alpha=0.0 if level.move in ("stack", "package") else alpha,
             joint=options.model != "sc",
             te_s=slices.te_s,
         )
@@ -142,7 +150,7 @@ def reconstruct(
         seconds[level.name] = round(time.perf_counter() - began, 2)
         if stop is Stop.NON_FINITE:
             break
-    if field is None or method.scene is None:
+    if field is None or method is None or method.scene is None:
         raise RuntimeError("The schedule holds no level.")
     recon = collect(
         method.field,
@@ -156,7 +164,7 @@ def reconstruct(
     )
     info = account(options, slices, method, trust.sigma)
     info |= {"stop": stop.name, "advice": stop.value, "losses": losses, "seconds": seconds}
-    info["notes"] = notes(options, slices, turned_deg)
+    info["notes"] = notes(options, slices, turned_deg) + ([packages_told] if packages_told else [])
     fitted = FittedField(
         spec=field_spec(options, slices, method.field.grid),
         field=method.field,
@@ -255,6 +263,28 @@ def _weigh(slices: Slices, method: FieldFit, trust: Trust) -> Trust:
 
 def _register(level: Level, slices: Slices, method: FieldFit, poses: Rigid, trust: Trust) -> Rigid:
     """One Gauss-Newton step of the poses against the field's prediction."""
+    groups = {"stack": slices.stack_of, "package": slices.package_of, "slice": torch.arange(slices.n_slices)}
+    poses = gauss_newton_step(
+        slices,
+        poses,
+        groups[level.move].to(slices.values.device),
+        *_pull(slices, method, trust),
+        PosePrior(),
+        linked=level.move == "slice",
+    )
+    return anchored(slices, poses) if level.move in ("stack", "package") else poses
+
+
+def _find_packages(slices: Slices, method: FieldFit | None, poses: Rigid, trust: Trust) -> tuple[Slices, str | None]:
+    """Packages of stacks without slice times, from the field that aligned stacks gave; and a sentence that says so."""
+    if method is None or method.scene is None:
+        return slices, None
+    with torch.no_grad():
+        return with_found_packages(slices, poses, *_pull(slices, method, trust), PosePrior())
+
+
+def _pull(slices: Slices, method: FieldFit, trust: Trust) -> tuple[Tensor, Tensor, Tensor]:
+    """How each pixel's prediction changes with its slice's pose (pixel, 6), its residual and its weight, (pixel,)."""
     scene = method.scene
     assert scene is not None
     gain = trust.gain[slices.slice_idx]
@@ -262,14 +292,5 @@ def _register(level: Level, slices: Slices, method: FieldFit, poses: Rigid, trus
     signal = scene.operator.forward(volumes)
     predicted = magnitude(signal, scene.floor)
     slope = gain * signal / predicted.clamp(min=1e-6)  # of the noise floor's square root
-    poses = gauss_newton_step(
-        slices,
-        poses,
-        slices.stack_of if level.move == "stack" else torch.arange(slices.n_slices, device=slices.values.device),
-        scene.operator.pose_jacobian(volumes) * slope[:, None],
-        gain * predicted - slices.values,
-        trust.weight / trust.sigma**2,
-        PosePrior(),
-        linked=level.move == "slice",
-    )
-    return anchored(slices, poses) if level.move == "stack" else poses
+    jacobian = scene.operator.pose_jacobian(volumes) * slope[:, None]
+    return jacobian, gain * predicted - slices.values, trust.weight / trust.sigma**2
