@@ -114,7 +114,16 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
 
     sinks: list[Sink] = [("sink_stacks", SinkStacks, ["stacks", "stack_masks", "stack_table"])]
     if reconstruct:
-        ports = ["stack_table", "echo_files", "te_s", "brain_mask", "slice_table", "field_file", "recon_info"]
+        ports = [
+            "stack_table",
+            "echo_files",
+            "te_s",
+            "brain_mask",
+            "density",
+            "slice_table",
+            "field_file",
+            "recon_info",
+        ]
         sinks.append(("sink_recon", SinkRecon, ports))
     if fit_t2:
         sinks.append(("sink_t2", SinkT2, ["te_s", *T2_PORTS, "t2_info"]))

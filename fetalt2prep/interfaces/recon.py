@@ -51,6 +51,7 @@ class _JointReconOutputSpec(TraitedSpec):
     te_s = traits.List(traits.Float, desc="their echo times, s")
     echo_stderr_files = traits.List(File(exists=True), desc="standard error of each echo")
     residual_file = File(exists=True, desc="RMS of measured minus predicted pixels, scanner units")
+    density_file = File(exists=True, desc="slices that measure each voxel, summed over echo times")
     mask_file = File(exists=True, desc="where the reconstruction is defined")
     slice_table = File(exists=True, desc="TSV, one row per slice: pose, gain, weight, status")
     field_file = File(exists=True, desc="the fitted field (safetensors), to be sampled at other resolutions")
@@ -137,6 +138,7 @@ class JointRecon(SimpleInterface):
             te_s=[float(te) for te in recon.te_s],
             echo_stderr_files=[save(volume, f"echo-{n}_stderr") for n, volume in enumerate(recon.echo_stderr, start=1)],
             residual_file=save(recon.residual, "residual"),
+            density_file=save(recon.density.sum(0), "density"),
             mask_file=save(recon.mask, "mask", "u1"),
             slice_table=str(write_tsv(recon.slices, cwd / "slices.tsv")),
             field_file=str(save_field(recon.field, cwd / "field.safetensors")),

@@ -14,6 +14,7 @@ OUTPUTS = [
     "te_s",
     "echo_stderr_files",
     "residual_file",
+    "density_file",
     "mask_file",
     "slice_table",
     "field_file",
@@ -49,6 +50,8 @@ def init_recon_wf(
         Volumes by ascending echo time, and the times.
     echo_stderr_files, residual_file
         Standard error of each echo; residual of the reconstruction.
+    density_file
+        Effective number of slices that measure each voxel, summed over echo times.
     mask_file
         Where the volumes are defined.
     slice_table, field_file, info_file

@@ -108,6 +108,9 @@ def test_tables_and_accounts(ran: Ran) -> None:
     assert info["options"]["model"] == "decay"
     assert info["options"]["seed"] == 0
     assert info["cost"]["wall_seconds"] > 0
+    density = nib.load(outputs.density).get_fdata()[nib.load(outputs.brain_mask).get_fdata() > 0]
+    assert 0.5 * 8 < np.median(density) < 1.5 * 8  # stacks without gaps, each seen once
+    assert isinstance(info["under_determined"], list)
     assert json.loads(Path(outputs.t2_info).read_text())["voxels_by_reason"]["OK"] > 0
 
 

@@ -31,6 +31,7 @@ from fetalt2prep.core.fit import Stop, fit
 from fetalt2prep.core.geometry import Grid, Rigid
 from fetalt2prep.core.outlier import cauchy_weights, robust_sigma, slice_weights
 from fetalt2prep.core.recon.account import account, notes, penalty_weight
+from fetalt2prep.core.recon.density import LEAST_DENSITY, under_determined
 from fetalt2prep.core.recon.field_fit import FieldFit, Scene, magnitude
 from fetalt2prep.core.recon.fields import build_field, field_spec, learning_rates
 from fetalt2prep.core.recon.fitted import FittedField
@@ -164,6 +165,8 @@ def reconstruct(
     )
     info = account(options, slices, method, trust.sigma)
     info |= {"stop": stop.name, "advice": stop.value, "losses": losses, "seconds": seconds}
+    info["density_threshold"] = LEAST_DENSITY
+    info["under_determined"] = under_determined(recon.density, recon.mask, recon.affine, recon.te_s)
     info["notes"] = notes(options, slices, turned_deg) + ([packages_told] if packages_told else [])
     fitted = FittedField(
         spec=field_spec(options, slices, method.field.grid),
