@@ -273,7 +273,9 @@ def test_a_void_slice_is_set_aside_and_says_why(phantom, stacks, base, options):
     full = table["n_pixels"] > 40
     assert table["weight"][void][0] < 0.1
     assert table["status"][void][0] == "set-aside"
+    assert table["reason"][void][0].startswith("signal void in")
     assert "times the median" in table["reason"][void][0]
+    assert (table["reason"][full & ~void] == "").all()
     assert base.slices["weight"][void][0] > 0.5
     assert np.median(table["weight"][full & ~void]) > 0.9
     assert (table["status"][full & ~void] == "used").all()

@@ -16,6 +16,7 @@ from fetalt2prep.core.geometry import Grid, Rigid
 from fetalt2prep.core.recon.density import data_density
 from fetalt2prep.core.recon.doubt import echo_stderr
 from fetalt2prep.core.recon.field_fit import Scene
+from fetalt2prep.core.recon.reasons import likely_causes
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.recon.slice_table import slice_table
 from fetalt2prep.core.recon.slices import Slices, flatten
@@ -51,6 +52,7 @@ def collect(
     stderr = lattice.scatter(doubt).cpu().numpy() * slices.scale
     misfit = residual_map(scene, scene.gain * predicted - scene.values).cpu().numpy() * slices.scale
     density = lattice.scatter(data_density(scene, slices, stacks)).cpu().numpy()
+    causes = likely_causes(scene, scene.volumes(log_signal), slices, stacks, poses, slice_weight)
     affine = grid.affine
     affine[:3, 3] += [axis.start * grid.spacing_mm for axis in crop]
     return Recon(
@@ -61,7 +63,7 @@ def collect(
         density=np.where(mask, density, np.nan)[:, *crop].astype(np.float32),
         mask=mask[crop],
         affine=affine,
-        slices=slice_table(slices, poses, gain, slice_weight, scene.gain * predicted),
+        slices=slice_table(slices, poses, gain, slice_weight, scene.gain * predicted, causes),
         info={},
     )
 
