@@ -103,6 +103,7 @@ def run(case: Path, planes: Sequence[str], options: ReconOptions, known: bool) -
         "wm": scores["WM"]["mae"],  # type: ignore[index]
         "gm": scores["GM"]["mae"],  # type: ignore[index]
         "ssim": scores["ssim"],
+        "misfit": recon.info["echo_misfit"],
         "slice_error_mm": None if known else round(slice_error_mm(recon, stacks, truth), 3),
         "cpu_s": round(seconds, 1),
     }
