@@ -31,7 +31,6 @@ from fetalt2prep.core.fit import Stop, fit
 from fetalt2prep.core.geometry import Grid, Rigid
 from fetalt2prep.core.outlier import cauchy_weights, robust_sigma, slice_weights
 from fetalt2prep.core.recon.account import account, notes, penalty_weight
-from fetalt2prep.core.recon.density import LEAST_DENSITY, under_determined
 from fetalt2prep.core.recon.field_fit import FieldFit, Scene, magnitude
 from fetalt2prep.core.recon.fields import build_field, field_spec, learning_rates
 from fetalt2prep.core.recon.fitted import FittedField
@@ -105,13 +104,7 @@ def reconstruct(
     known = poses is not None
     poses, turned_deg = (poses, {}) if poses is not None else search_stacks(slices)
     seconds: dict[str, float] = {"search stacks": round(time.perf_counter() - began, 2)}
-    trust = Trust(
-        gain=torch.ones_like(slices.thickness_mm),
-        weight=torch.ones_like(slices.values),
-        slice_weight=torch.ones_like(slices.thickness_mm),
-        sigma=0.05,
-        typical=typical_decay(slices) if options.model not in ("sc", "mc") and len(slices.te_s) > 1 else None,
-    )
+    trust = _first_trust(slices, options.model)
     projector = decay_projector(slices.te_s)
     alpha = penalty_weight(options, slices)
     losses: dict[str, list[float]] = {}
@@ -121,10 +114,11 @@ def reconstruct(
     method: FieldFit | None = None
     packages_told: str | None = None
     for level in levels(options.resolution_mm):  # coarse to fine
-        if level.move == "package" and not known:
-            slices, packages_told = _find_packages(slices, method, poses, trust)
-        if level.move == "package" and (known or torch.equal(slices.package_of, slices.stack_of)):
-            continue  # every stack is one package, and was aligned as one
+        if level.move == "package":
+            if not known and method is not None:
+                slices, packages_told = _find_packages(slices, method, poses, trust)
+            if known or torch.equal(slices.package_of, slices.stack_of):
+                continue  # every stack is one package, and was aligned as one
         level = replace(level, move="none") if known else level
         began = time.perf_counter()
         points = poses.move(slices.points_mm, slices.slice_idx)
@@ -163,11 +157,9 @@ def reconstruct(
         trust.slice_weight,
         coupled=trust.typical is not None,
     )
-    info = account(options, slices, method, trust.sigma)
+    info = account(options, slices, method, trust.sigma, recon)
     info |= {"stop": stop.name, "advice": stop.value, "losses": losses, "seconds": seconds}
-    info["density_threshold"] = LEAST_DENSITY
-    info["under_determined"] = under_determined(recon.density, recon.mask, recon.affine, recon.te_s)
-    info["notes"] = notes(options, slices, turned_deg) + ([packages_told] if packages_told else [])
+    info["notes"] = notes(options, slices, turned_deg, packages_told)
     fitted = FittedField(
         spec=field_spec(options, slices, method.field.grid),
         field=method.field,
@@ -189,6 +181,17 @@ def _usable(stacks: Sequence[Stack]) -> list[Stack]:
         if not np.isfinite(stack.pixels[stack.mask]).all():
             raise ValueError(f"{stack.name}: NaN or infinite pixels inside the mask; set the stack aside or mend it.")
     return usable
+
+
+def _first_trust(slices: Slices, model: str) -> Trust:
+    """Every slice and pixel the same."""
+    return Trust(
+        gain=torch.ones_like(slices.thickness_mm),
+        weight=torch.ones_like(slices.values),
+        slice_weight=torch.ones_like(slices.thickness_mm),
+        sigma=0.05,
+        typical=typical_decay(slices) if model not in ("sc", "mc") and len(slices.te_s) > 1 else None,
+    )
 
 
 def _run_level(
@@ -278,10 +281,8 @@ def _register(level: Level, slices: Slices, method: FieldFit, poses: Rigid, trus
     return anchored(slices, poses) if level.move in ("stack", "package") else poses
 
 
-def _find_packages(slices: Slices, method: FieldFit | None, poses: Rigid, trust: Trust) -> tuple[Slices, str | None]:
+def _find_packages(slices: Slices, method: FieldFit, poses: Rigid, trust: Trust) -> tuple[Slices, str | None]:
     """Packages of stacks without slice times, from the field that aligned stacks gave; and a sentence that says so."""
-    if method is None or method.scene is None:
-        return slices, None
     with torch.no_grad():
         return with_found_packages(slices, poses, *_pull(slices, method, trust), PosePrior())
 
