@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from benchmarks import engine_page, wrong_physics
+from benchmarks import engine_page, limits, wrong_physics
 from benchmarks.models import missing
 from fetalt2prep.sim import scan
+from fetalt2prep.sim.prescription import draw_prescription
+from fetalt2prep.sim.scene import draw_subject
 from fetalt2prep.sim.truth import loglinear_t2, spin_echo
 
 
@@ -53,3 +57,17 @@ def test_the_sessions_differ_in_their_signal_alone(name: str) -> None:
     base = wrong_physics.base()
     assert options.te_s == base.te_s
     assert (options.echo_train is None) == (name != "stimulated echoes")
+
+
+def test_shifted_stacks_stay_within_half_a_voxel_and_differ() -> None:
+    options = replace(wrong_physics.base(), gestational_age_weeks=22.0)
+    rng = np.random.default_rng(0)
+    subject = draw_subject(options, rng)
+    at_rest, moved = (
+        make(np.random.default_rng(1), options, subject, np.eye(4)) for make in (draw_prescription, limits.shifted)
+    )
+    assert len({tuple(plan.affine[:3, 3]) for plan in at_rest}) == 3  # a plane is the same at every echo time
+    assert len({tuple(plan.affine[:3, 3]) for plan in moved}) == 9
+    for one, other in zip(at_rest[:3], moved[:3], strict=True):  # planes after the first draw other numbers
+        voxels = np.linalg.solve(one.affine[:3, :3], other.affine[:3, 3] - one.affine[:3, 3])
+        assert np.abs(voxels).max() <= 0.5
