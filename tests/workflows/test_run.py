@@ -29,7 +29,7 @@ PORTS = [
     "slice_table",
     "recon_info",
 ]
-PORTS += ["residual", "t2map", "s0map", "t2_stderr", "rmse", "valid", "t2_info"]
+PORTS += ["residual", "density", "t2map", "s0map", "t2_stderr", "rmse", "valid", "t2_info"]
 
 
 def collect(**ports):  # type: ignore[no-untyped-def]
