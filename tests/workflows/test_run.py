@@ -108,8 +108,11 @@ def test_tables_and_accounts(ran: Ran) -> None:
     assert info["options"]["model"] == "decay"
     assert info["options"]["seed"] == 0
     assert info["cost"]["wall_seconds"] > 0
-    density = nib.load(outputs.density).get_fdata()[nib.load(outputs.brain_mask).get_fdata() > 0]
-    assert 0.5 * 8 < np.median(density) < 1.5 * 8  # stacks without gaps, each seen once
+    inside = nib.load(outputs.brain_mask).get_fdata() > 0
+    density = nib.load(outputs.density).get_fdata()
+    assert np.isnan(density[~inside]).all()
+    # eight stacks without gaps; the slices through the core, whose density no brain has, are outliers here
+    assert 1 < np.median(density[inside]) < density[inside].max() < 1.1 * 8
     assert isinstance(info["under_determined"], list)
     assert json.loads(Path(outputs.t2_info).read_text())["voxels_by_reason"]["OK"] > 0
 
