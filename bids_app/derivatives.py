@@ -226,6 +226,7 @@ def recon_account(options: Options) -> dict[str, Any]:
         "ReconstructionField": recon.field,
         "ReconstructionMotion": recon.motion,
         "ReconstructionSliceProfile": recon.profile,
+        "ReconstructionCoilField": recon.coil_field,
         "ReconstructionResolution": recon.resolution_mm,
         "RandomSeed": recon.seed,
     }

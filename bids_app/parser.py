@@ -17,7 +17,7 @@ from bids_app.config_file import build_options, places, read_values
 from bids_app.limits import default_nprocs, megabytes
 from bids_app.options import OptionError, Options, made_sloppy
 from fetalt2prep import __version__
-from fetalt2prep.core.recon.options import FIELDS, MODELS, MOTIONS, PROFILES, ReconOptions
+from fetalt2prep.core.recon.options import COIL_FIELDS, FIELDS, MODELS, MOTIONS, PROFILES, ReconOptions
 from fetalt2prep.core.t2.options import MODELS as T2_MODELS
 from fetalt2prep.core.t2.options import T2Options
 
@@ -157,6 +157,10 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--recon-profile", dest="recon.profile", choices=PROFILES, default=recon.profile,
         help="profile of a slice along its normal: a box of its thickness with rounded edges, or a Gaussian",
+    )  # fmt: skip
+    group.add_argument(
+        "--recon-coil-field", dest="recon.coil_field", choices=COIL_FIELDS, default=recon.coil_field,
+        help="fit a smooth factor that stays in the scanner while the head moves, the same at all echo times",
     )  # fmt: skip
     group.add_argument(
         "--recon-resolution", "--output-resolution", dest="resolutions_mm", type=float, nargs="+", metavar="MM",

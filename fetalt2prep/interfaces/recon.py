@@ -14,7 +14,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from fetalt2prep.core.recon.options import FIELDS, MODELS, MOTIONS, PROFILES
+from fetalt2prep.core.recon.options import COIL_FIELDS, FIELDS, MODELS, MOTIONS, PROFILES
 
 
 class _JointReconInputSpec(BaseInterfaceInputSpec):
@@ -37,6 +37,7 @@ class _JointReconInputSpec(BaseInterfaceInputSpec):
     field = traits.Enum(*FIELDS, usedefault=True, desc="neural field")
     motion = traits.Enum(*MOTIONS, usedefault=True, desc="poses of slices: free, or from one small network")
     profile = traits.Enum(*PROFILES, usedefault=True, desc="profile of a slice along its normal")
+    coil_field = traits.Enum(*COIL_FIELDS, usedefault=True, desc="smooth factor that stays in the scanner")
     resolution_mm = traits.Float(0.8, usedefault=True, desc="spacing of the reconstructed volumes, mm")
     alpha = traits.Either(None, traits.Float, desc="weight of the decay penalty; None: the stated rule")
     seed = traits.Int(0, usedefault=True, desc="seed")
@@ -96,6 +97,7 @@ class JointRecon(SimpleInterface):
             field=i.field,
             motion=i.motion,
             profile=i.profile,
+            coil_field=i.coil_field,
             resolution_mm=i.resolution_mm,
             alpha=alpha,
             seed=i.seed,

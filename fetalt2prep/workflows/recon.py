@@ -66,6 +66,7 @@ def init_recon_wf(
         field=recon.field,
         motion=recon.motion,
         profile=recon.profile,
+        coil_field=recon.coil_field,
         resolution_mm=recon.resolution_mm,
         seed=recon.seed,
         device=recon.device,

@@ -34,6 +34,7 @@ def account(options: ReconOptions, slices: Slices, method: FieldFit, sigma: floa
         "field": options.field,
         "profile": options.profile,
         "motion": options.motion,
+        "coil_field": options.coil_field,
         "resolution_mm": options.resolution_mm,
         "seed": options.seed,
         "device": options.device,

@@ -4,10 +4,11 @@ Unknown are a field ``x -> log V(x, TE)`` of all echoes and, per slice j, a rigi
 With the slice acquisition S_j (motion, point spread function, sampling) on a lattice, and the noise s of the pixels as
 acquired,
 
-    predicted_j = c_j sqrt( (S_j exp log V)^2 + s^2 )
+    predicted_j = c_j b_j sqrt( (S_j exp log V)^2 + s^2 )
     minimise  sum_j w_j |predicted_j - measured_j|^2 / (2 sigma^2) + edges(V) + alpha |A log V|^2
               + |R2 - typical|^2 + b |log S0 - typical(x)|^2 + b edges(R2)    (weights: :mod:`.priors`)
 
+with b = 1, or (``coil_field``) a smooth factor of a pixel's place in the scanner (:mod:`.coil`),
 first with every stack as a whole moved to where it agrees best with the others (:mod:`.stack_search`), then in turns,
 for poses of stacks, of interleave packages (:mod:`.sweeps`), of slices:
 some steps of Adam for the field on all pixels at once, then weights and gains in closed form and one
@@ -31,6 +32,7 @@ from fetalt2prep.core.fit import Stop, fit
 from fetalt2prep.core.geometry import Grid, Rigid
 from fetalt2prep.core.outlier import cauchy_weights, robust_sigma, slice_weights
 from fetalt2prep.core.recon.account import account, notes, penalty_weight
+from fetalt2prep.core.recon.coil import coil_factor
 from fetalt2prep.core.recon.field_fit import FieldFit, Scene, magnitude
 from fetalt2prep.core.recon.fields import build_field, field_spec, learning_rates
 from fetalt2prep.core.recon.fitted import FittedField
@@ -65,6 +67,12 @@ class Trust:
     slice_weight: Tensor  # (slice,)
     sigma: float  # spread of the residual, session scale
     typical: TypicalDecay | None  # of the session's tissue; None where the model has no prior on it
+    coil: Tensor | None = None  # (pixel,) factor of the receive coils; None: they are part of the field
+
+    def pixel_gain(self, slices: Slices) -> Tensor:
+        """Gain of the slice times factor of the coils, (pixel,)."""
+        gain = self.gain[slices.slice_idx]
+        return gain if self.coil is None else gain * self.coil
 
 
 def reconstruct(
@@ -104,7 +112,7 @@ def reconstruct(
     known = poses is not None
     poses, turned_deg = (poses, {}) if poses is not None else search_stacks(slices)
     seconds: dict[str, float] = {"search stacks": round(time.perf_counter() - began, 2)}
-    trust = _first_trust(slices, options.model)
+    trust = _first_trust(slices, options)
     projector = decay_projector(slices.te_s)
     alpha = penalty_weight(options, slices)
     losses: dict[str, list[float]] = {}
@@ -183,14 +191,15 @@ def _usable(stacks: Sequence[Stack]) -> list[Stack]:
     return usable
 
 
-def _first_trust(slices: Slices, model: str) -> Trust:
+def _first_trust(slices: Slices, options: ReconOptions) -> Trust:
     """Every slice and pixel the same."""
     return Trust(
         gain=torch.ones_like(slices.thickness_mm),
         weight=torch.ones_like(slices.values),
         slice_weight=torch.ones_like(slices.thickness_mm),
         sigma=0.05,
-        typical=typical_decay(slices) if model not in ("sc", "mc") and len(slices.te_s) > 1 else None,
+        typical=typical_decay(slices) if options.model not in ("sc", "mc") and len(slices.te_s) > 1 else None,
+        coil=torch.ones_like(slices.values) if options.coil_field == "on" else None,
     )
 
 
@@ -241,7 +250,7 @@ def _scene(slices: Slices, grid: Grid, poses: Rigid, trust: Trust) -> Scene:
         lattice=lattice,
         blur_voxels=blur_voxels,
         unit_mm=slices.unit_mm,
-        gain=trust.gain[slices.slice_idx],
+        gain=trust.pixel_gain(slices),
         weight=trust.weight,
         sigma=trust.sigma,
         floor=slices.noise_sigma,
@@ -263,8 +272,11 @@ def _weigh(slices: Slices, method: FieldFit, trust: Trust) -> Trust:
     rms = slices.mean_per_slice(residual.square()).sqrt()
     slice_weight = slice_weights(rms, slices.echo_of)
     weight = cauchy_weights(residual, sigma) * slice_weight[slices.slice_idx]
-    gain = slice_gains(slices, predicted, weight, slice_weight)
-    return Trust(gain=gain, weight=weight, slice_weight=slice_weight, sigma=sigma, typical=typical)
+    coil = trust.coil
+    gain = slice_gains(slices, predicted if coil is None else coil * predicted, weight, slice_weight)
+    if coil is not None:
+        coil = coil_factor(slices, coil, gain[slices.slice_idx] * predicted, weight)
+    return Trust(gain=gain, weight=weight, slice_weight=slice_weight, sigma=sigma, typical=typical, coil=coil)
 
 
 def _register(level: Level, slices: Slices, method: FieldFit, poses: Rigid, trust: Trust) -> Rigid:
@@ -291,7 +303,7 @@ def _pull(slices: Slices, method: FieldFit, trust: Trust) -> tuple[Tensor, Tenso
     """How each pixel's prediction changes with its slice's pose (pixel, 6), its residual and its weight, (pixel,)."""
     scene = method.scene
     assert scene is not None
-    gain = trust.gain[slices.slice_idx]
+    gain = trust.pixel_gain(slices)
     volumes = scene.volumes(method.field.on_lattice(scene.lattice.index))
     signal = scene.operator.forward(volumes)
     predicted = magnitude(signal, scene.floor)
