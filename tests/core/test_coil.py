@@ -23,7 +23,7 @@ def test_a_smooth_factor_is_found_up_to_its_level(phantom):
         factor = coil_factor(slices, factor, predicted, weight)
     error = (factor / true).log()
     assert float(true.log().std()) > 0.05
-    assert float((error - error.mean()).abs().max()) < 0.1 * float(true.log().std())  # the ridge keeps a hundredth
+    assert float((error - error.mean()).abs().max()) < 0.02  # of 0.3; the ridge keeps a little
     assert abs(float(factor.log().mean())) < 1e-5
 
 
