@@ -54,7 +54,7 @@ def _scores(row: Any) -> str:
 def wrong(rows: Any) -> str:
     """Errors and misfit where the signal is no single exponential."""
     out = []
-    for row in rows:
+    for row in sorted(rows, key=lambda row: list(wrong_physics.CASES).index(row["case"])):
         misfit = row["misfit"]
         columns = [[f"{one[f'{name}_percent']:{form}}" for one in misfit] for name, form in MISFIT]
         ssim = " / ".join(f"{value:.3f}" for value in row["ssim"])
