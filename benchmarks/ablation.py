@@ -20,7 +20,7 @@ from torch import Tensor
 
 from benchmarks.cases import HERE
 from benchmarks.fresh import options_of, run
-from benchmarks.models import PLANES
+from benchmarks.stacks import PLANES
 from fetalt2prep.core import slice_op
 from fetalt2prep.core.geometry import Rigid
 from fetalt2prep.core.recon import field_fit, joint, priors

@@ -20,7 +20,8 @@ import numpy as np
 
 from benchmarks.cases import CASES, HERE
 from benchmarks.fresh import options_of
-from benchmarks.models import PLANES, read_stacks, score_recon
+from benchmarks.scores import score_recon
+from benchmarks.stacks import PLANES, read_stacks
 from fetalt2prep.core.bias.estimate import estimate_field
 from fetalt2prep.core.bias.field import unbiased
 from fetalt2prep.core.bias.options import BIASES

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchmarks import ablation, left_out, limits, scaling
+from benchmarks import ablation, left_out, limits, models, scaling, wrong_physics
 from benchmarks.cases import HERE
 from benchmarks.t2_page import fill, table
 
 PAGE = HERE.parent / "docs" / "engine.md"
+MISFIT = (("mean", "+.2f"), ("rms", ".1f"), ("departure", ".2f"))
 LEFT_OUT_ROWS = ("the engine", "`sc` without motion", "linear interpolation of the other stacks")
 
 
@@ -34,6 +35,33 @@ def paired(rows: Any) -> str:
         out.append([str(one["case"]), one["motion"], *errors, f"{one['slice_error_mm']:.2f}"])
     head = ["case", "motion", "T2 MAE WM / GM (ms), poses estimated", "with the true poses", "slice error (mm)"]
     return table(head, out)
+
+
+def orderings(rows: Any) -> str:
+    """The models side by side: a row per case and number of stacks, a column per model."""
+    out = []
+    for case, stacks in dict.fromkeys((row["case"], row["stacks"]) for row in rows):
+        mine = {row["model"]: row for row in rows if (row["case"], row["stacks"]) == (case, stacks)}
+        cells = [_scores(mine[name]) if name in mine else "-" for name in models.MODELS]
+        out.append([case, str(stacks), *cells])
+    return table(["case", "stacks per echo time", *(f"`{name}`" for name in models.MODELS)], out)
+
+
+def _scores(row: Any) -> str:
+    return f"{row['wm']:.1f} / {row['gm']:.1f}, {sum(row['ssim']) / len(row['ssim']):.3f}"
+
+
+def wrong(rows: Any) -> str:
+    """Errors and misfit where the signal is no single exponential."""
+    out = []
+    for row in sorted(rows, key=lambda row: list(wrong_physics.CASES).index(row["case"])):
+        misfit = row["misfit"]
+        columns = [[f"{one[f'{name}_percent']:{form}}" for one in misfit] for name, form in MISFIT]
+        ssim = " / ".join(f"{value:.3f}" for value in row["ssim"])
+        errors = [f"{row['wm']:.1f} / {row['gm']:.1f}", ssim]
+        out.append([row["case"], f"`{row['model']}`", *errors, *(" / ".join(column) for column in columns)])
+    head = ["signal", "model", "T2 MAE WM / GM (ms)", "SSIM per TE"]
+    return table([*head, "mean residual per TE (%)", "RMS residual (%)", "departure of the field (%)"], out)
 
 
 def growth(results: Any) -> str:
@@ -77,6 +105,8 @@ def main() -> None:
     easier = {"as it is": levers[ablation.ROWS[0].name], **json.loads(limits.RESULTS.read_text("utf-8"))}
     blocks["limits"] = accuracy("the case", easier, ["as it is", *(name for name, *_ in limits.ROWS)])
     blocks["fresh"] = paired(json.loads((HERE / "results" / "fresh.json").read_text("utf-8")))
+    blocks["models"] = orderings(json.loads(models.RESULTS.read_text("utf-8")))
+    blocks["wrong"] = wrong(json.loads(wrong_physics.RESULTS.read_text("utf-8")))
     runs = json.loads(scaling.RESULTS.read_text("utf-8"))
     blocks |= {"growth": growth(runs), "stages": stages(runs)}
     blocks["left_out"] = prediction(json.loads(left_out.RESULTS.read_text("utf-8")))

@@ -17,14 +17,15 @@ import numpy as np
 import torch
 
 from benchmarks.cases import HERE
-from benchmarks.models import PLANES, read_stacks, score_recon
+from benchmarks.scores import score_recon
+from benchmarks.stacks import PLANES, read_stacks, truth_of
 from fetalt2prep.core.geometry import Rigid, best_rigid
 from fetalt2prep.core.recon.joint import reconstruct
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.stack import Stack
 from fetalt2prep.sim import CaseOptions, simulate_case, write_case
-from fetalt2prep.sim.score.truth_files import find_truth, read_transforms, stack_name, truth_slice_table
+from fetalt2prep.sim.score.truth_files import read_transforms, stack_name, truth_slice_table
 
 MOTIONS = ("mild", "moderate", "severe")
 AGES_WEEKS = (22, 24, 26, 28, 30)
@@ -82,7 +83,7 @@ def slice_error_mm(recon: Recon, stacks: Sequence[Stack], truth: Path) -> float:
 
 def run(case: Path, planes: Sequence[str], options: ReconOptions, known: bool) -> dict[str, object]:
     """Reconstruct and score one way."""
-    truth = find_truth(case / "derivatives" / "truth")
+    truth = truth_of(case)
     stacks = read_stacks(case, planes)
     began = time.process_time()
     recon = reconstruct(stacks, options, poses=true_poses(stacks, truth) if known else None)
@@ -95,6 +96,7 @@ def run(case: Path, planes: Sequence[str], options: ReconOptions, known: bool) -
         "wm": scores["WM"]["mae"],  # type: ignore[index]
         "gm": scores["GM"]["mae"],  # type: ignore[index]
         "ssim": scores["ssim"],
+        "misfit": recon.info["echo_misfit"],
         "slice_error_mm": None if known else round(slice_error_mm(recon, stacks, truth), 3),
         "cpu_s": round(seconds, 1),
     }

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.readme``: put the kept results of ``cases.py`` and ``models.py`` into the README."""
+"""``python -m benchmarks.readme``: put the kept results of ``cases.py`` into the README."""
 
 from __future__ import annotations
 
@@ -14,20 +14,12 @@ included; SSIM of each echo; user + system time and peak memory of the whole com
 CASES_HEAD = """\
 | case | stacks | T2 MAE WM / GM (ms) | SSIM per TE | CPU (s) | wall (s) | peak (MB) |
 |---|---|---|---|---|---|---|"""
-MODELS_HEAD = "| case | stacks per TE | model | T2 MAE WM / GM (ms) |\n|---|---|---|---|"
 
 
 def tables() -> str:
-    """Both tables in Markdown."""
+    """The table in Markdown."""
     cases = json.loads((HERE / "results" / "cases.json").read_text())
     lines = [INTRODUCTION, "", CASES_HEAD, *(row(case) for case in cases)]
-    models = HERE / "results" / "models.json"
-    if models.exists():
-        lines += ["", "The models side by side, without the app around them:", "", MODELS_HEAD]
-        for entry in json.loads(models.read_text()):
-            scores, options = entry["scores"], entry["options"]
-            mae = f"{scores['WM']['mae']:.1f} / {scores['GM']['mae']:.1f}"
-            lines.append(f"| {entry['case']} | {len(entry['planes'])} | {options['model']} | {mae} |")
     return "\n".join(lines)
 
 

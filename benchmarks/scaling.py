@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 from benchmarks.cases import HERE
-from benchmarks.models import PLANES, read_stacks
+from benchmarks.stacks import PLANES, read_stacks
 from fetalt2prep.core.recon import joint
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.sim import CaseOptions, simulate_case, write_case

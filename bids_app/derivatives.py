@@ -141,6 +141,22 @@ def recon_derivatives(
     return found
 
 
+def density_derivative(
+    session: SessionInputs, options: Options, names: Sequence[str], te_s: Sequence[float], density: str
+) -> Derivative:
+    """How many slices measure each voxel, all echo times together."""
+    meta = {
+        "Description": "Effective number of slices that measure each voxel, summed over echo times: the adjoint of the "
+        "slices' point spread functions to the weights of their pixels, in volumes of a pixel",
+        "Sources": [raw_uri(stack, options) for stack in session.stacks if stack.name in set(names)],
+        "SkullStripped": True,
+        "Units": "slices",
+        "EchoTime": list(te_s),
+        **recon_account(options),
+    }
+    return of_session(session, density, "T2w", desc="density", meta=stamp(meta, options))
+
+
 def t2_derivatives(
     session: SessionInputs, options: Options, te_s: Sequence[float], t2map: str, s0map: str, t2_stderr: str,
     rmse: str, valid: str, info: str,
@@ -214,6 +230,7 @@ def recon_account(options: Options) -> dict[str, Any]:
         "ReconstructionField": recon.field,
         "ReconstructionMotion": recon.motion,
         "ReconstructionSliceProfile": recon.profile,
+        "ReconstructionCoilField": recon.coil_field,
         "ReconstructionResolution": recon.resolution_mm,
         "RandomSeed": recon.seed,
     }

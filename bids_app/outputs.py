@@ -23,6 +23,7 @@ from niworkflows.interfaces.bids import PrepareDerivative
 
 from bids_app.derivatives import (
     Derivative,
+    density_derivative,
     given_derivatives,
     recon_derivatives,
     stack_derivatives,
@@ -137,6 +138,7 @@ class _SinkReconInputSpec(SinkInputSpec):
     echo_files = InputMultiObject(File(exists=True), mandatory=True, desc="reconstructed echoes")
     te_s = InputMultiObject(traits.Float, mandatory=True, desc="their echo times, s")
     brain_mask = File(exists=True, mandatory=True, desc="mask of the reconstruction")
+    density = File(exists=True, mandatory=True, desc="slices that measure each voxel")
     slice_table = File(exists=True, mandatory=True, desc="table of slices")
     field_file = File(exists=True, mandatory=True, desc="fitted field, stored when the options say so")
     recon_info = File(exists=True, mandatory=True, desc="account of the reconstruction")
@@ -159,6 +161,7 @@ class SinkRecon(SinkBase):
         found = recon_derivatives(
             session, options, names, i.echo_files, i.te_s, i.brain_mask, i.slice_table, str(account)
         )
+        found.append(density_derivative(session, options, names, i.te_s, i.density))
         return [*found, field_derivative(session, i.field_file)] if options.save_field else found
 
 

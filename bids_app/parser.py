@@ -20,7 +20,7 @@ from fetalt2prep import __version__
 from fetalt2prep.core.bias.options import BIASES
 from fetalt2prep.core.denoise.options import DENOISERS
 from fetalt2prep.core.quality.options import MODES
-from fetalt2prep.core.recon.options import FIELDS, MODELS, MOTIONS, PROFILES, ReconOptions
+from fetalt2prep.core.recon.options import COIL_FIELDS, FIELDS, MODELS, MOTIONS, PROFILES, ReconOptions
 from fetalt2prep.core.t2.options import MODELS as T2_MODELS
 from fetalt2prep.core.t2.options import T2Options
 
@@ -185,6 +185,10 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--recon-profile", dest="recon.profile", choices=PROFILES, default=recon.profile,
         help="profile of a slice along its normal: a box of its thickness with rounded edges, or a Gaussian",
+    )  # fmt: skip
+    group.add_argument(
+        "--recon-coil-field", dest="recon.coil_field", choices=COIL_FIELDS, default=recon.coil_field,
+        help="fit a smooth factor that stays in the scanner while the head moves, the same at all echo times",
     )  # fmt: skip
     group.add_argument(
         "--recon-resolution", "--output-resolution", dest="resolutions_mm", type=float, nargs="+", metavar="MM",

@@ -124,7 +124,16 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
         ("sink_stacks", SinkStacks, ["stacks", "stack_masks", "stack_table"]),
     ]
     if reconstruct:
-        ports = ["stack_table", "echo_files", "te_s", "brain_mask", "slice_table", "field_file", "recon_info"]
+        ports = [
+            "stack_table",
+            "echo_files",
+            "te_s",
+            "brain_mask",
+            "density",
+            "slice_table",
+            "field_file",
+            "recon_info",
+        ]
         sinks.append(("sink_recon", SinkRecon, ports))
     if reconstruct and options.bias != "none":
         sinks.append(("sink_bias", SinkBias, ["stack_table", "bias_field", "bias_info"]))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from fetalt2prep.core.spread import MAD_TO_SIGMA
+
+LOST, MOST_LOST = 0.1, 0.35  # weight below which a slice is lost; largest share of an echo's slices that may be
 
 
 def robust_sigma(residual: Tensor, least: float = 1e-6) -> float:
@@ -23,10 +27,11 @@ def slice_weights(residual_rms: Tensor, echo_of: Tensor, floor: float = 0.002, t
 
     ``exp(-(z / tuning)^2 / 2)`` with z the excess of the slice's residual over the median in units of the echo's
     robust spread, which never counts as less than ``floor`` of the signal scale or a quarter of the median: in a quiet
-    session nothing is an outlier. When more than half of an echo's slices would fall below 0.1 the weights of that
-    echo stay 1: then the model is wrong, not the slices.
+    session nothing is an outlier. Weights come from residuals alone and not from earlier weights, so that a slice can
+    come back. When more than ``MOST_LOST`` of an echo's slices would fall below ``LOST``, the spread widens until they
+    do not: then the model is wrong, not the slices, and a session must not lose one slice after the other to it.
     """
-    weights = torch.ones_like(residual_rms)
+    weights, lost_at = torch.ones_like(residual_rms), math.sqrt(-2 * math.log(LOST))
     for echo in echo_of.unique().tolist():  # a handful of echoes
         mine = (echo_of == echo) & (residual_rms > 0)
         if not bool(mine.any()):
@@ -34,7 +39,8 @@ def slice_weights(residual_rms: Tensor, echo_of: Tensor, floor: float = 0.002, t
         values = residual_rms[mine]
         median = values.median()
         spread = (MAD_TO_SIGMA * (values - median).abs().median()).clamp(min=max(floor, 0.25 * float(median)))
-        weight = torch.exp(-0.5 * (((values - median) / spread).clamp(min=0) / tuning).square())
-        if float((weight < 0.1).float().mean()) <= 0.5:
-            weights[mine] = weight
+        excess = ((values - median) / spread).clamp(min=0) / tuning
+        most = math.floor(MOST_LOST * len(excess))
+        kept = excess.sort(descending=True).values[most]  # the worst slice that has to keep weight
+        weights[mine] = torch.exp(-0.5 * (excess * (lost_at / kept.clamp(min=lost_at))).square())
     return weights

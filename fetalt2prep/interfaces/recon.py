@@ -14,7 +14,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from fetalt2prep.core.recon.options import FIELDS, MODELS, MOTIONS, PROFILES
+from fetalt2prep.core.recon.options import COIL_FIELDS, FIELDS, MODELS, MOTIONS, PROFILES
 
 
 class _JointReconInputSpec(BaseInterfaceInputSpec):
@@ -41,6 +41,7 @@ class _JointReconInputSpec(BaseInterfaceInputSpec):
     field = traits.Enum(*FIELDS, usedefault=True, desc="neural field")
     motion = traits.Enum(*MOTIONS, usedefault=True, desc="poses of slices: free, or from one small network")
     profile = traits.Enum(*PROFILES, usedefault=True, desc="profile of a slice along its normal")
+    coil_field = traits.Enum(*COIL_FIELDS, usedefault=True, desc="smooth factor that stays in the scanner")
     resolution_mm = traits.Float(0.8, usedefault=True, desc="spacing of the reconstructed volumes, mm")
     alpha = traits.Either(None, traits.Float, desc="weight of the decay penalty; None: the stated rule")
     seed = traits.Int(0, usedefault=True, desc="seed")
@@ -55,6 +56,7 @@ class _JointReconOutputSpec(TraitedSpec):
     te_s = traits.List(traits.Float, desc="their echo times, s")
     echo_stderr_files = traits.List(File(exists=True), desc="standard error of each echo")
     residual_file = File(exists=True, desc="RMS of measured minus predicted pixels, scanner units")
+    density_file = File(exists=True, desc="slices that measure each voxel, summed over echo times")
     mask_file = File(exists=True, desc="where the reconstruction is defined")
     slice_table = File(exists=True, desc="TSV, one row per slice: pose, gain, weight, status")
     field_file = File(exists=True, desc="the fitted field (safetensors), to be sampled at other resolutions")
@@ -99,6 +101,7 @@ class JointRecon(SimpleInterface):
             field=i.field,
             motion=i.motion,
             profile=i.profile,
+            coil_field=i.coil_field,
             resolution_mm=i.resolution_mm,
             alpha=alpha,
             seed=i.seed,
@@ -141,6 +144,7 @@ class JointRecon(SimpleInterface):
             te_s=[float(te) for te in recon.te_s],
             echo_stderr_files=[save(volume, f"echo-{n}_stderr") for n, volume in enumerate(recon.echo_stderr, start=1)],
             residual_file=save(recon.residual, "residual"),
+            density_file=save(recon.density.sum(0), "density"),
             mask_file=save(recon.mask, "mask", "u1"),
             slice_table=str(write_tsv(recon.slices, cwd / "slices.tsv")),
             field_file=str(save_field(recon.field, cwd / "field.safetensors")),

@@ -32,6 +32,7 @@ RECON_OUTPUTS = {
     "field_file": "field_file",
     "info_file": "recon_info",
     "residual_file": "residual",
+    "density_file": "density",
 }
 T2_INPUTS = {
     "echo_files": "in_files",
@@ -134,6 +135,8 @@ def init_fetal_t2_wf(
         Reconstructed volumes by ascending echo time, scanner units; the times, seconds.
     brain_mask, residual
         Where they are defined; RMS of measured minus predicted pixels, scanner units.
+    density
+        Effective number of slices that measure each voxel, summed over echo times.
     slice_table, field_file, recon_info
         One row per slice (TSV); the fitted field (safetensors); account of the reconstruction (JSON).
     t2map, s0map, t2_stderr, rmse, valid, t2_info

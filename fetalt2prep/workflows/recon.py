@@ -14,6 +14,7 @@ OUTPUTS = [
     "te_s",
     "echo_stderr_files",
     "residual_file",
+    "density_file",
     "mask_file",
     "slice_table",
     "field_file",
@@ -52,6 +53,8 @@ def init_recon_wf(
         Volumes by ascending echo time, and the times.
     echo_stderr_files, residual_file
         Standard error of each echo; residual of the reconstruction.
+    density_file
+        Effective number of slices that measure each voxel, summed over echo times.
     mask_file
         Where the volumes are defined.
     slice_table, field_file, info_file
@@ -66,6 +69,7 @@ def init_recon_wf(
         field=recon.field,
         motion=recon.motion,
         profile=recon.profile,
+        coil_field=recon.coil_field,
         resolution_mm=recon.resolution_mm,
         seed=recon.seed,
         device=recon.device,

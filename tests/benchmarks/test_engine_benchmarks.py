@@ -82,6 +82,6 @@ def test_scores_allow_one_gain_and_see_noise() -> None:
 
 def test_page_has_a_place_for_every_table() -> None:
     page = engine_page.PAGE.read_text("utf-8")
-    for name in ("ablation", "limits", "growth", "stages", "left_out"):
+    for name in ("ablation", "limits", "fresh", "models", "wrong", "growth", "stages", "left_out"):
         begin, end = page.find(f"<!-- {name}:begin -->"), page.find(f"<!-- {name}:end -->")
         assert 0 < begin < end

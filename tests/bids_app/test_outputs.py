@@ -60,6 +60,7 @@ def run_sinks(session: SessionInputs, options: Options, folder: Path) -> None:
         echo_files=[result(folder, f"echo{n}") for n in range(3)],
         te_s=list(TES_S),
         brain_mask=result(folder, "mask", "uint8"),
+        density=result(folder, "density"),
         slice_table=str(folder / "slices.tsv"),
         field_file=str(folder / "field.safetensors"),
         recon_info=str(folder / "info.json"),
@@ -100,7 +101,8 @@ def test_names_and_validator_with_sessions_and_orientations(
     write_dataset(options)
     start = "sub-01/ses-b/anat/sub-01_ses-b"
     images = [f"{start}_rec-inr_{end}" for end in (
-        "T2map", "S0map", "desc-uncertainty_T2map", "desc-rmse_T2w", "desc-brain_mask", "desc-reason_dseg",
+        "T2map", "S0map", "desc-uncertainty_T2map", "desc-rmse_T2w", "desc-density_T2w", "desc-brain_mask",
+        "desc-reason_dseg",
         *(f"echo-{n}_desc-recon_T2w" for n in (1, 2, 3)),
     )]  # fmt: skip
     for name in sorted(names)[:-1]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fetalt2prep.core.outlier import cauchy_weights, robust_sigma, slice_weights
+from fetalt2prep.core.outlier import LOST, MOST_LOST, cauchy_weights, robust_sigma, slice_weights
 
 
 def session(n_slices: int = 12, n_echoes: int = 2, level: float = 0.03, spread: float = 0.003, seed: int = 0):
@@ -62,15 +62,31 @@ def test_slices_without_pixels_count_for_nothing():
     assert bool((weights[len(rms) :] == 1).all())
 
 
-def test_when_most_of_an_echo_would_fall_the_model_is_wrong_and_not_the_slices():
+def test_a_third_of_an_echo_may_be_lost_and_no_more():
+    rms, echo = session(n_slices=20)
+    mine = torch.nonzero(echo == 1)[:, 0]
+    for n_bad, n_lost in ((5, 5), (7, 7), (9, 7)):
+        bad = rms.clone()
+        bad[mine[:n_bad]] = torch.linspace(0.4, 0.5, n_bad)
+        found = slice_weights(bad, echo)
+        assert int((found[mine] < LOST - 1e-5).sum()) == n_lost <= MOST_LOST * 20
+        assert float(found[mine[n_bad:]].min()) > 0.8, "the good ones are not touched"
+        torch.testing.assert_close(found[echo == 0], slice_weights(rms, echo)[echo == 0])
+
+
+def test_when_most_of_an_echo_is_bad_the_model_is_wrong_and_not_the_slices():
     rms, echo = session()
     mine = torch.nonzero(echo == 1)[:, 0]
     rms[mine] = 0.01
-    rms[mine[5:]] = 0.5  # seven of twelve
-    guarded = slice_weights(rms, echo)[mine]
-    few = rms.clone()
-    few[mine[5:10]] = 0.01  # two of twelve
-    found = slice_weights(few, echo)[mine]
-    assert bool((found[10:] < 0.1).all())
-    assert bool((found[:10] == 1).all())
-    assert bool((guarded == 1).all())
+    rms[mine[5:]] = 0.5  # seven of twelve: the median is theirs
+    assert bool((slice_weights(rms, echo)[mine] == 1).all())
+
+
+def test_weights_come_from_the_residuals_at_hand_alone():
+    """No cascade: weights of a round never enter those of the next, so a slice comes back when it fits again."""
+    rms, echo = session()
+    bad = rms.clone()
+    bad[6] = 0.4
+    assert float(slice_weights(bad, echo)[6]) < LOST
+    torch.testing.assert_close(slice_weights(rms, echo), slice_weights(rms.clone(), echo))
+    assert float(slice_weights(rms, echo)[6]) > 0.8

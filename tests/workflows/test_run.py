@@ -29,7 +29,7 @@ PORTS = [
     "slice_table",
     "recon_info",
 ]
-PORTS += ["residual", "t2map", "s0map", "t2_stderr", "rmse", "valid", "t2_info"]
+PORTS += ["residual", "density", "t2map", "s0map", "t2_stderr", "rmse", "valid", "t2_info"]
 
 
 def collect(**ports):  # type: ignore[no-untyped-def]
@@ -108,6 +108,12 @@ def test_tables_and_accounts(ran: Ran) -> None:
     assert info["options"]["model"] == "decay"
     assert info["options"]["seed"] == 0
     assert info["cost"]["wall_seconds"] > 0
+    inside = nib.load(outputs.brain_mask).get_fdata() > 0
+    density = nib.load(outputs.density).get_fdata()
+    assert np.isnan(density[~inside]).all()
+    # eight stacks without gaps; the slices through the core, whose density no brain has, are outliers here
+    assert 1 < np.median(density[inside]) < density[inside].max() < 1.1 * 8
+    assert isinstance(info["under_determined"], list)
     assert json.loads(Path(outputs.t2_info).read_text())["voxels_by_reason"]["OK"] > 0
 
 

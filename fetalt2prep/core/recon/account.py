@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fetalt2prep.core.recon.density import LEAST_DENSITY, under_determined
 from fetalt2prep.core.recon.field_fit import FieldFit
 from fetalt2prep.core.recon.misfit import echo_misfit
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.penalty import BRIDGE_ALPHA, alpha_rule
+from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.recon.slices import Slices
 
 WORTH_TELLING_DEG = 10.0  # a stack that lay further off than this is named in the notes
@@ -19,8 +21,11 @@ def penalty_weight(options: ReconOptions, slices: Slices) -> float:
     return rules[options.model] if options.alpha is None else options.alpha
 
 
-def account(options: ReconOptions, slices: Slices, method: FieldFit, sigma: float) -> dict[str, object]:
-    """Options, sizes, noise and what each echo leaves unexplained; sigma: spread of the residual, session scale."""
+def account(options: ReconOptions, slices: Slices, method: FieldFit, sigma: float, recon: Recon) -> dict[str, object]:
+    """Options, sizes, noise, what each echo leaves unexplained, and where data lack.
+
+    sigma: spread of the residual, session scale; recon: the volumes, without an account yet.
+    """
     scene = method.scene
     if scene is None:
         raise ValueError("The fit has no scene: nothing was reconstructed.")
@@ -29,6 +34,7 @@ def account(options: ReconOptions, slices: Slices, method: FieldFit, sigma: floa
         "field": options.field,
         "profile": options.profile,
         "motion": options.motion,
+        "coil_field": options.coil_field,
         "resolution_mm": options.resolution_mm,
         "seed": options.seed,
         "device": options.device,
@@ -39,11 +45,16 @@ def account(options: ReconOptions, slices: Slices, method: FieldFit, sigma: floa
         "noise_floor": slices.noise_sigma * slices.scale,
         "intensity_scale": slices.scale,
         "echo_misfit": echo_misfit(method.field, scene, slices),
+        "density_threshold": LEAST_DENSITY,
+        "under_determined": under_determined(recon.density, recon.mask, recon.affine, recon.te_s),
     }
 
 
-def notes(options: ReconOptions, slices: Slices, turned_deg: dict[str, float]) -> list[str]:
-    """Sentences a user should read; turned_deg: angle by which each stack was turned before the fit."""
+def notes(options: ReconOptions, slices: Slices, turned_deg: dict[str, float], packages_told: str | None) -> list[str]:
+    """Sentences a user should read.
+
+    turned_deg: angle by which each stack was turned before the fit; packages_told: what the pictures told of them.
+    """
     told = [
         f"{name}: turned by {angle:.0f} degrees before the fit, to agree with the other stacks."
         for name, angle in turned_deg.items()
@@ -53,4 +64,6 @@ def notes(options: ReconOptions, slices: Slices, turned_deg: dict[str, float]) -
         told.append("Two echo times: any two signals are an exact decay, so the decay penalty is zero.")
     if len(slices.te_s) == 1:
         told.append("One echo time: the volume is reconstructed, T2 cannot be known.")
+    if packages_told:
+        told.append(packages_told)
     return told

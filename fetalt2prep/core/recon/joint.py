@@ -4,11 +4,13 @@ Unknown are a field ``x -> log V(x, TE)`` of all echoes and, per slice j, a rigi
 With the slice acquisition S_j (motion, point spread function, sampling) on a lattice, and the noise s of the pixels as
 acquired,
 
-    predicted_j = c_j sqrt( (S_j exp log V)^2 + s^2 )
+    predicted_j = c_j b_j sqrt( (S_j exp log V)^2 + s^2 )
     minimise  sum_j w_j |predicted_j - measured_j|^2 / (2 sigma^2) + edges(V) + alpha |A log V|^2
               + |R2 - typical|^2 + b |log S0 - typical(x)|^2 + b edges(R2)    (weights: :mod:`.priors`)
 
-first with every stack as a whole moved to where it agrees best with the others (:mod:`.stack_search`), then in turns:
+with b = 1, or (``coil_field``) a smooth factor of a pixel's place in the scanner (:mod:`.coil`),
+first with every stack as a whole moved to where it agrees best with the others (:mod:`.stack_search`), then in turns,
+for poses of stacks, of interleave packages (:mod:`.sweeps`), of slices:
 some steps of Adam for the field on all pixels at once, then weights and gains in closed form and one
 Gauss-Newton step for the poses, each slice against the prediction at its own echo time. Coarse lattices come first
 (:mod:`fetalt2prep.core.recon.schedule`). After arXiv 2508.10680, with the lattice in place of sampled pixels.
@@ -30,6 +32,7 @@ from fetalt2prep.core.fit import Stop, fit
 from fetalt2prep.core.geometry import Grid, Rigid
 from fetalt2prep.core.outlier import cauchy_weights, robust_sigma, slice_weights
 from fetalt2prep.core.recon.account import account, notes, penalty_weight
+from fetalt2prep.core.recon.coil import coil_factor
 from fetalt2prep.core.recon.field_fit import FieldFit, Scene, magnitude
 from fetalt2prep.core.recon.fields import build_field, field_spec, learning_rates
 from fetalt2prep.core.recon.fitted import FittedField
@@ -38,6 +41,7 @@ from fetalt2prep.core.recon.lattice import Lattice
 from fetalt2prep.core.recon.motion_siren import MotionSiren
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.output import collect
+from fetalt2prep.core.recon.packages import with_found_packages
 from fetalt2prep.core.recon.penalty import decay_projector
 from fetalt2prep.core.recon.poses import PosePrior, anchored, gauss_newton_step
 from fetalt2prep.core.recon.priors import TypicalDecay
@@ -63,6 +67,12 @@ class Trust:
     slice_weight: Tensor  # (slice,)
     sigma: float  # spread of the residual, session scale
     typical: TypicalDecay | None  # of the session's tissue; None where the model has no prior on it
+    coil: Tensor | None = None  # (pixel,) factor of the receive coils; None: they are part of the field
+
+    def pixel_gain(self, slices: Slices) -> Tensor:
+        """Gain of the slice times factor of the coils, (pixel,)."""
+        gain = self.gain[slices.slice_idx]
+        return gain if self.coil is None else gain * self.coil
 
 
 def reconstruct(
@@ -102,20 +112,21 @@ def reconstruct(
     known = poses is not None
     poses, turned_deg = (poses, {}) if poses is not None else search_stacks(slices)
     seconds: dict[str, float] = {"search stacks": round(time.perf_counter() - began, 2)}
-    trust = Trust(
-        gain=torch.ones_like(slices.thickness_mm),
-        weight=torch.ones_like(slices.values),
-        slice_weight=torch.ones_like(slices.thickness_mm),
-        sigma=0.05,
-        typical=typical_decay(slices) if options.model not in ("sc", "mc") and len(slices.te_s) > 1 else None,
-    )
+    trust = _first_trust(slices, options)
     projector = decay_projector(slices.te_s)
     alpha = penalty_weight(options, slices)
     losses: dict[str, list[float]] = {}
     stop = Stop.MAX_STEPS
     field: EchoField | SeparateFields | None = None
     motion: MotionSiren | None = None
+    method: FieldFit | None = None
+    packages_told: str | None = None
     for level in levels(options.resolution_mm):  # coarse to fine
+        if level.move == "package":
+            if not known and method is not None:
+                slices, packages_told = _find_packages(slices, method, poses, trust)
+            if known or torch.equal(slices.package_of, slices.stack_of):
+                continue  # every stack is one package, and was aligned as one
         level = replace(level, move="none") if known else level
         began = time.perf_counter()
         points = poses.move(slices.points_mm, slices.slice_idx)
@@ -131,7 +142,7 @@ def reconstruct(
             total_steps=level.rounds * level.steps + level.last_steps,
             projector=projector,
             # while stacks still move against each other, echoes disagree because of motion and not of physics
-            alpha=0.0 if level.move == "stack" else alpha,
+            alpha=0.0 if level.move in ("stack", "package") else alpha,
             joint=options.model != "sc",
             te_s=slices.te_s,
         )
@@ -142,7 +153,7 @@ def reconstruct(
         seconds[level.name] = round(time.perf_counter() - began, 2)
         if stop is Stop.NON_FINITE:
             break
-    if field is None or method.scene is None:
+    if field is None or method is None or method.scene is None:
         raise RuntimeError("The schedule holds no level.")
     recon = collect(
         method.field,
@@ -154,9 +165,9 @@ def reconstruct(
         trust.slice_weight,
         coupled=trust.typical is not None,
     )
-    info = account(options, slices, method, trust.sigma)
+    info = account(options, slices, method, trust.sigma, recon)
     info |= {"stop": stop.name, "advice": stop.value, "losses": losses, "seconds": seconds}
-    info["notes"] = notes(options, slices, turned_deg)
+    info["notes"] = notes(options, slices, turned_deg, packages_told)
     fitted = FittedField(
         spec=field_spec(options, slices, method.field.grid),
         field=method.field,
@@ -178,6 +189,18 @@ def _usable(stacks: Sequence[Stack]) -> list[Stack]:
         if not np.isfinite(stack.pixels[stack.mask]).all():
             raise ValueError(f"{stack.name}: NaN or infinite pixels inside the mask; set the stack aside or mend it.")
     return usable
+
+
+def _first_trust(slices: Slices, options: ReconOptions) -> Trust:
+    """Every slice and pixel the same."""
+    return Trust(
+        gain=torch.ones_like(slices.thickness_mm),
+        weight=torch.ones_like(slices.values),
+        slice_weight=torch.ones_like(slices.thickness_mm),
+        sigma=0.05,
+        typical=typical_decay(slices) if options.model not in ("sc", "mc") and len(slices.te_s) > 1 else None,
+        coil=torch.ones_like(slices.values) if options.coil_field == "on" else None,
+    )
 
 
 def _run_level(
@@ -227,7 +250,7 @@ def _scene(slices: Slices, grid: Grid, poses: Rigid, trust: Trust) -> Scene:
         lattice=lattice,
         blur_voxels=blur_voxels,
         unit_mm=slices.unit_mm,
-        gain=trust.gain[slices.slice_idx],
+        gain=trust.pixel_gain(slices),
         weight=trust.weight,
         sigma=trust.sigma,
         floor=slices.noise_floor,
@@ -249,27 +272,41 @@ def _weigh(slices: Slices, method: FieldFit, trust: Trust) -> Trust:
     rms = slices.mean_per_slice(residual.square()).sqrt()
     slice_weight = slice_weights(rms, slices.echo_of)
     weight = cauchy_weights(residual, sigma) * slice_weight[slices.slice_idx]
-    gain = slice_gains(slices, predicted, weight, slice_weight)
-    return Trust(gain=gain, weight=weight, slice_weight=slice_weight, sigma=sigma, typical=typical)
+    coil = trust.coil
+    gain = slice_gains(slices, predicted if coil is None else coil * predicted, weight, slice_weight)
+    if coil is not None:
+        coil = coil_factor(slices, coil, gain[slices.slice_idx] * predicted, weight)
+    return Trust(gain=gain, weight=weight, slice_weight=slice_weight, sigma=sigma, typical=typical, coil=coil)
 
 
 def _register(level: Level, slices: Slices, method: FieldFit, poses: Rigid, trust: Trust) -> Rigid:
     """One Gauss-Newton step of the poses against the field's prediction."""
+    groups = {"stack": slices.stack_of, "package": slices.package_of, "slice": torch.arange(slices.n_slices)}
+    poses = gauss_newton_step(
+        slices,
+        poses,
+        groups[level.move].to(slices.values.device),
+        *_pull(slices, method, trust),
+        PosePrior(),
+        linked=level.move == "slice",
+    )
+    return anchored(slices, poses) if level.move in ("stack", "package") else poses
+
+
+def _find_packages(slices: Slices, method: FieldFit, poses: Rigid, trust: Trust) -> tuple[Slices, str | None]:
+    """Packages of stacks without slice times, from the field that aligned stacks gave; and a sentence that says so."""
+    with torch.no_grad():
+        return with_found_packages(slices, poses, *_pull(slices, method, trust), PosePrior())
+
+
+def _pull(slices: Slices, method: FieldFit, trust: Trust) -> tuple[Tensor, Tensor, Tensor]:
+    """How each pixel's prediction changes with its slice's pose (pixel, 6), its residual and its weight, (pixel,)."""
     scene = method.scene
     assert scene is not None
-    gain = trust.gain[slices.slice_idx]
+    gain = trust.pixel_gain(slices)
     volumes = scene.volumes(method.field.on_lattice(scene.lattice.index))
     signal = scene.operator.forward(volumes)
     predicted = magnitude(signal, scene.floor)
     slope = gain * signal / predicted.clamp(min=1e-6)  # of the noise floor's square root
-    poses = gauss_newton_step(
-        slices,
-        poses,
-        slices.stack_of if level.move == "stack" else torch.arange(slices.n_slices, device=slices.values.device),
-        scene.operator.pose_jacobian(volumes) * slope[:, None],
-        gain * predicted - slices.values,
-        trust.weight / trust.sigma**2,
-        PosePrior(),
-        linked=level.move == "slice",
-    )
-    return anchored(slices, poses) if level.move == "stack" else poses
+    jacobian = scene.operator.pose_jacobian(volumes) * slope[:, None]
+    return jacobian, gain * predicted - slices.values, trust.weight / trust.sigma**2

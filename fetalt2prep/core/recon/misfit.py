@@ -18,8 +18,8 @@ def echo_misfit(field: EchoField | SeparateFields, scene: Scene, slices: Slices)
     """For each echo time, ascending, what is left of pixels and of the field.
 
     ``mean_percent``, ``rms_percent``: measured minus predicted pixels, weighted, over the mean measured pixel of the
-    echo; the mean's sign tells a wrong decay from noise. ``departure_percent``: RMS departure of the field's log-signal
-    from its best exact decay, where it is not dark; 0 for ``decay``.
+    echo; means of half a percent are usual, see docs/engine.md. ``departure_percent``: RMS departure of the field's
+    log-signal from its best exact decay, where it is not dark; 0 for ``decay``.
     """
     log_signal = field.on_lattice(scene.lattice.index)
     predicted = scene.predict(log_signal)

@@ -8,6 +8,7 @@ MODELS = ("sc", "mc", "mcreg", "bridge", "decay")
 MOTIONS = ("free", "siren")
 FIELDS = ("grid", "hash", "siren", "siren-compact")
 PROFILES = ("box", "gaussian")
+COIL_FIELDS = ("off", "on")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,8 @@ class ReconOptions:
     """``free``: six parameters per slice; ``siren``: one small network gives the poses of all slices, as published."""
     profile: str = "box"
     """Through-plane profile of a slice: ``box`` of one thickness with rounded edges, or ``gaussian``."""
+    coil_field: str = "off"
+    """``on``: a smooth factor that stays in the scanner is fitted beside the volumes, the same at all echo times."""
     seed: int = 0
     """Seed of the network initialisation."""
     device: str = "cpu"
@@ -43,6 +46,8 @@ class ReconOptions:
             raise ValueError(f"Reconstruction field {self.field!r} is unknown; choose one of {', '.join(FIELDS)}.")
         if self.profile not in PROFILES:
             raise ValueError(f"Slice profile {self.profile!r} is unknown; choose one of {', '.join(PROFILES)}.")
+        if self.coil_field not in COIL_FIELDS:
+            raise ValueError(f"Coil field {self.coil_field!r} is unknown; choose one of {', '.join(COIL_FIELDS)}.")
         if self.motion not in MOTIONS:
             raise ValueError(f"Reconstruction motion {self.motion!r} is unknown; choose one of {', '.join(MOTIONS)}.")
         if not 0.3 <= self.resolution_mm <= 4.0:

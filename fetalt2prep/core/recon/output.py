@@ -13,8 +13,10 @@ from torch import Tensor
 
 from fetalt2prep.core.field.echo import EchoField, SeparateFields
 from fetalt2prep.core.geometry import Grid, Rigid
+from fetalt2prep.core.recon.density import data_density
 from fetalt2prep.core.recon.doubt import echo_stderr
 from fetalt2prep.core.recon.field_fit import Scene
+from fetalt2prep.core.recon.reasons import likely_causes
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.recon.slice_table import slice_table
 from fetalt2prep.core.recon.slices import Slices, flatten
@@ -49,6 +51,8 @@ def collect(
     doubt = echo_stderr(field, scene, slices, poses, slice_weight, coupled=coupled)
     stderr = lattice.scatter(doubt).cpu().numpy() * slices.scale
     misfit = residual_map(scene, scene.gain * predicted - scene.values).cpu().numpy() * slices.scale
+    density = lattice.scatter(data_density(scene, slices, stacks)).cpu().numpy()
+    causes = likely_causes(scene, scene.volumes(log_signal), slices, stacks, poses, slice_weight)
     affine = grid.affine
     affine[:3, 3] += [axis.start * grid.spacing_mm for axis in crop]
     return Recon(
@@ -56,9 +60,10 @@ def collect(
         echoes=np.where(mask, echoes, 0.0)[:, *crop].astype(np.float32),
         echo_stderr=np.where(mask, stderr, np.nan)[:, *crop].astype(np.float32),
         residual=np.where(mask, misfit, np.nan)[crop].astype(np.float32),
+        density=np.where(mask, density, np.nan)[:, *crop].astype(np.float32),
         mask=mask[crop],
         affine=affine,
-        slices=slice_table(slices, poses, gain, slice_weight, scene.gain * predicted),
+        slices=slice_table(slices, poses, gain, slice_weight, scene.gain * predicted, causes),
         info={},
     )
 

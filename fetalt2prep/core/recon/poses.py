@@ -67,8 +67,46 @@ def gauss_newton_step(
         Groups are slices, and slices that follow each other in acquisition order are tied by ``prior``; the tie is a
         Cauchy one, so that a sudden movement breaks it.
     """
-    centres = group_centres(slices, poses, groups)
-    arm = (poses.centre_mm + poses.shift_mm - centres)[slices.slice_idx]
+    hessian, gradient = _normal_equations(slices, poses, groups, jacobian, residual, weights, prior)
+    scale = _scale(prior, hessian)
+    if linked:
+        tie, pull = _neighbour_tie(slices, poses, scale)
+        hessian = hessian + torch.diag_embed(tie)
+        gradient = gradient + pull
+    step = -torch.linalg.solve(_damped(hessian, scale), gradient[..., None])[..., 0].float()
+    rotvec = _limited(step[:, :3], prior.max_rotation_rad)[groups]
+    shift = _limited(step[:, 3:], prior.max_shift_mm)[groups]
+    offset = poses.centre_mm + poses.shift_mm - group_centres(slices, poses, groups)
+    swing = (rotation_matrix(rotvec) @ offset[..., None])[..., 0] - offset
+    return poses.nudged(rotvec, shift + swing)
+
+
+def expected_gain(
+    slices: Slices,
+    poses: Rigid,
+    groups: Tensor,
+    jacobian: Tensor,
+    residual: Tensor,
+    weights: Tensor,
+    prior: PosePrior,
+) -> Tensor:
+    """Chi-square that a step of :func:`gauss_newton_step` promises, shared among the slices of each group, (slice,)."""
+    hessian, gradient = _normal_equations(slices, poses, groups, jacobian, residual, weights, prior)
+    step = torch.linalg.solve(_damped(hessian, _scale(prior, hessian)), gradient[..., None])[..., 0]
+    return ((gradient * step).sum(1) / groups.bincount())[groups]
+
+
+def _normal_equations(
+    slices: Slices,
+    poses: Rigid,
+    groups: Tensor,
+    jacobian: Tensor,
+    residual: Tensor,
+    weights: Tensor,
+    prior: PosePrior,
+) -> tuple[Tensor, Tensor]:
+    """Hessian (group, 6, 6) and gradient (group, 6) of half the chi-square by each group's rotation and shift."""
+    arm = (poses.centre_mm + poses.shift_mm - group_centres(slices, poses, groups))[slices.slice_idx]
     torque = jacobian[:, :3] + torch.linalg.cross(arm, jacobian[:, 3:])
     rows = torch.cat((torque, jacobian[:, 3:]), -1).double()
     weighted = rows * weights[:, None].double() * prior.independent_share
@@ -76,20 +114,18 @@ def gauss_newton_step(
     pixel_group = groups[slices.slice_idx]
     hessian = rows.new_zeros(n_groups, 36).index_add_(0, pixel_group, (weighted[:, :, None] * rows[:, None]).flatten(1))
     gradient = rows.new_zeros(n_groups, 6).index_add_(0, pixel_group, weighted * residual[:, None].double())
-    hessian = hessian.reshape(n_groups, 6, 6)
-    scale = rows.new_tensor([prior.neighbour_rotation_rad] * 3 + [prior.neighbour_shift_mm] * 3)
-    if linked:
-        tie, pull = _neighbour_tie(slices, poses, scale)
-        hessian = hessian + torch.diag_embed(tie)
-        gradient = gradient + pull
-    # damping: a group without data stays where it is; a tenth of the diagonal tames steps on blurred volumes
+    return hessian.reshape(n_groups, 6, 6), gradient
+
+
+def _scale(prior: PosePrior, like: Tensor) -> Tensor:
+    """Spread that the prior gives to each of the six parameters, (6,)."""
+    return like.new_tensor([prior.neighbour_rotation_rad] * 3 + [prior.neighbour_shift_mm] * 3)
+
+
+def _damped(hessian: Tensor, scale: Tensor) -> Tensor:
+    """A group without data stays where it is; a tenth of the diagonal tames steps on blurred volumes."""
     damping = 0.1 * hessian.diagonal(dim1=1, dim2=2) + 1.0 / scale.square()
-    step = -torch.linalg.solve(hessian + torch.diag_embed(damping), gradient[..., None])[..., 0].float()
-    rotvec = _limited(step[:, :3], prior.max_rotation_rad)[groups]
-    shift = _limited(step[:, 3:], prior.max_shift_mm)[groups]
-    offset = poses.centre_mm + poses.shift_mm - centres
-    swing = (rotation_matrix(rotvec) @ offset[..., None])[..., 0] - offset
-    return poses.nudged(rotvec, shift + swing)
+    return hessian + torch.diag_embed(damping)
 
 
 def _neighbour_tie(slices: Slices, poses: Rigid, scale: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,6 +22,8 @@ class Recon:
     """(echo, x, y, z), standard error of each echo, NaN outside the mask."""
     residual: NDArray[np.float32]
     """(x, y, z), RMS of measured minus predicted pixels carried back to the grid, NaN outside the mask."""
+    density: NDArray[np.float32]
+    """(echo, x, y, z), effective number of slices that measure each point, NaN outside the mask."""
     mask: NDArray[np.bool_]
     """(x, y, z)."""
     affine: NDArray[np.float64]

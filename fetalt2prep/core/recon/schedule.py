@@ -13,7 +13,8 @@ class Level:
     name: str
     spacing_mm: float
     move: str
-    """``stack``: all slices of a stack move together; ``slice``: each by itself; ``none``: their poses are known."""
+    """``stack``: all slices of a stack move together; ``package``: those of one sweep (:mod:`.sweeps`); ``slice``: each
+    by itself; ``none``: their poses are known."""
     rounds: int
     """Rounds of field steps followed by a registration."""
     steps: int
@@ -23,14 +24,15 @@ class Level:
 
 
 def levels(resolution_mm: float) -> tuple[Level, ...]:
-    """Stacks on a lattice near 3.2 mm, slices on one near 1.6 mm, then both field and slices at the resolution.
+    """Stacks and their packages on a lattice near 3.2 mm, slices near 1.6 mm, then field and slices at the resolution.
 
-    The first two spacings stay near the same millimetres whatever the resolution, because the capture range is a matter
+    The coarse spacings stay near the same millimetres whatever the resolution, because the capture range is a matter
     of anatomy; they are the resolution times a power of two, so that each lattice refines the one before.
     """
     middle = resolution_mm * 2 ** max(0, doublings(1.6 / resolution_mm))
     return (
         Level(name="align stacks", spacing_mm=2 * middle, move="stack", rounds=10, steps=8, last_steps=0),
+        Level(name="align packages", spacing_mm=2 * middle, move="package", rounds=6, steps=8, last_steps=0),
         Level(name="align slices", spacing_mm=middle, move="slice", rounds=12, steps=8, last_steps=0),
         Level(name="refine", spacing_mm=resolution_mm, move="slice", rounds=6, steps=12, last_steps=50),
     )

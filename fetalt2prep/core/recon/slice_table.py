@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from fetalt2prep.core.geometry import Rigid, rotation_vector
+from fetalt2prep.core.outlier import LOST
+from fetalt2prep.core.recon.reasons import SUSPECT_BELOW
 from fetalt2prep.core.recon.slices import Slices
 
-SET_ASIDE_BELOW = 0.1
+SET_ASIDE_BELOW = LOST
 
 
 def slice_table(
-    slices: Slices, poses: Rigid, gain: Tensor, weight: Tensor, predicted: Tensor
+    slices: Slices, poses: Rigid, gain: Tensor, weight: Tensor, predicted: Tensor, causes: Mapping[int, str]
 ) -> dict[str, NDArray[np.generic]]:
     """Columns of the slice table, each (slice,).
 
-    gain, weight: (slice,); predicted: (pixel,) with gains, session scale. Residuals are written in scanner units.
+    gain, weight: (slice,); predicted: (pixel,) with gains, session scale; causes: of slices that count little, see
+    :mod:`.reasons`. Residuals are written in scanner units.
     """
     n_pixels = slices.sum_per_slice(torch.ones_like(predicted))
     rms = slices.mean_per_slice((predicted - slices.values).square()).sqrt()
@@ -29,12 +34,10 @@ def slice_table(
     median = torch.stack([rms[used & (slices.echo_of == echo)].median() for echo in range(len(slices.te_s))])
     excess = rms / median[slices.echo_of].clamp(min=1e-9)
     status = np.where(used.cpu(), np.where(aside.cpu(), "set-aside", "used"), "empty")
-    reason = [
-        f"residual {ratio:.1f} times the median of its echo time"
-        if set_aside
-        else ("" if seen else "no pixel in the mask")
-        for ratio, set_aside, seen in zip(excess.tolist(), aside.tolist(), used.tolist(), strict=True)
-    ]
+    reason = np.where(used.cpu(), "", "no pixel in the mask").astype(object)
+    for number in (used & (weight < SUSPECT_BELOW)).nonzero()[:, 0].tolist():
+        told = f"residual {float(excess[number]):.1f} times the median of its echo time"
+        reason[number] = f"{causes[number]}; {told}" if number in causes else told
     table: dict[str, NDArray[np.generic]] = {
         "stack": np.array([slices.names[i] for i in slices.stack_of.tolist()]),
         "slice": slices.index_in_stack.cpu().numpy(),
@@ -54,7 +57,7 @@ def slice_table(
     table["residual"] = torch.where(used, rms * slices.scale, torch.nan).cpu().numpy()
     table["ncc"] = torch.where(used, _ncc(slices, predicted), torch.nan).cpu().numpy()
     table["status"] = status
-    table["reason"] = np.array(reason)
+    table["reason"] = reason.astype(str)
     return table
 
 

@@ -14,6 +14,7 @@ from fetalt2prep.core.geometry import Grid, Rigid
 from fetalt2prep.core.recon.penalty import decay_rate
 from fetalt2prep.core.recon.priors import FLUID_EXCESS, TypicalDecay
 from fetalt2prep.core.recon.smooth_field import SmoothField
+from fetalt2prep.core.recon.sweeps import sweeps
 from fetalt2prep.core.slice_op import PROFILES, Profile, SliceOperator, in_plane_sigma_mm
 from fetalt2prep.core.stack import Stack
 
@@ -33,6 +34,7 @@ class Slices:
     index_in_stack: Tensor  # (slice,)
     time_s: Tensor  # (slice,) acquisition time within the stack, NaN when unknown
     order: Tensor  # (slice,) rank of acquisition within the stack
+    package_of: Tensor  # (slice,) interleave package over all stacks; one per stack where slice times do not tell
     normals: Tensor  # (slice, 3)
     centres_mm: Tensor  # (slice, 3)
     thickness_mm: Tensor  # (slice,)
@@ -131,9 +133,9 @@ def flatten(stacks: Sequence[Stack], device: str = "cpu", profile: str = "box") 
     scale = session_scale(stacks)
     values, points, slice_idx = [], [], []
     per_slice: dict[str, list[np.ndarray]] = {
-        key: [] for key in ("echo", "stack", "index", "time", "order", "normal", "centre", "thick")
+        key: [] for key in ("echo", "stack", "index", "time", "order", "package", "normal", "centre", "thick")
     }
-    first = 0
+    first = n_packages = 0
     for number, stack in enumerate(stacks):  # a handful of stacks; pixels stay vectorised
         voxel = np.argwhere(stack.mask)
         points.append(voxel @ stack.affine[:3, :3].T + stack.affine[:3, 3])
@@ -141,6 +143,8 @@ def flatten(stacks: Sequence[Stack], device: str = "cpu", profile: str = "box") 
         slice_idx.append(first + voxel[:, 2])
         for key, part in _slice_columns(stack, number, te_s.index(round(stack.te_s, 6)), voxel).items():
             per_slice[key].append(part)
+        per_slice["package"].append(n_packages + sweeps(stack.slice_times_s, stack.n_slices))
+        n_packages = int(per_slice["package"][-1].max(initial=n_packages - 1)) + 1
         first += stack.n_slices
     column = {key: torch.as_tensor(np.concatenate(parts), device=device) for key, parts in per_slice.items()}
     in_plane = min(float(min(stack.spacing_mm[:2])) for stack in stacks)
@@ -153,6 +157,7 @@ def flatten(stacks: Sequence[Stack], device: str = "cpu", profile: str = "box") 
         index_in_stack=column["index"],
         time_s=column["time"].float(),
         order=column["order"],
+        package_of=column["package"],
         normals=column["normal"].float(),
         centres_mm=column["centre"].float(),
         thickness_mm=column["thick"].float(),
