@@ -1,0 +1,33 @@
+"""Terms of the field's loss: relative or plain data error, temporal total variation, nuclear norm."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+JITTER = 1e-8  # share of the mean eigenvalue: the gradient of a root at 0 is infinite
+
+
+def relative_l2(predicted: Tensor, samples: Tensor, epsilon: float) -> Tensor:
+    """Sum of ``|r|^2 / (|k|^2 + epsilon)``, k the prediction without its gradient; what stands far out in k-space counts too."""
+    size = predicted.detach().abs().square() + epsilon
+    return ((predicted - samples).abs().square() / size).sum()
+
+
+def plain_l2(predicted: Tensor, samples: Tensor) -> Tensor:
+    """Sum of ``|r|^2``."""
+    return (predicted - samples).abs().square().sum()
+
+
+def temporal_variation(series: Tensor) -> Tensor:
+    """Sum of ``|x_(t+1) - x_t|`` over (frame, y, x); the modulus of a complex difference."""
+    return torch.view_as_real(series[1:] - series[:-1]).square().sum(-1).add(1e-12).sqrt().sum()
+
+
+def nuclear_norm(series: Tensor) -> Tensor:
+    """Sum of singular values of the Casorati matrix (frame, pixel), by the eigenvalues of its small Gram matrix."""
+    flat = series.flatten(1)
+    gram = flat @ flat.mH
+    ridge = JITTER * gram.detach().diagonal().real.mean()
+    values = torch.linalg.eigvalsh(gram + ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device))
+    return values.clamp(min=float(ridge)).sqrt().sum()
