@@ -93,7 +93,7 @@ def temporal_tv(sense: Sense, samples: Tensor, weight: float, n_steps: int = 80,
     weighted = Weighted(sense, samples)
     right = weighted.right()
     largest = weighted.largest(right)
-    x = right / largest
+    x = adjoint(sense, samples)
     ahead, pace = x, 1.0
     dual = torch.zeros_like(x[1:])
     for i in range(n_steps):
@@ -123,7 +123,7 @@ def low_rank_plus_sparse(
     weighted = Weighted(sense, samples)
     right = weighted.right()
     largest = weighted.largest(right)
-    total = right / largest
+    total = adjoint(sense, samples)
     sparse = torch.zeros_like(total)
     threshold = weight_low_rank * float(torch.linalg.matrix_norm(total.flatten(1), 2))
     for i in range(n_steps):

@@ -20,9 +20,11 @@ class KtOptions:
     """relative: each sample's error over its predicted size, ``|r|^2 / (|k|^2 + epsilon)``; plain: ``|r|^2``."""
     epsilon: float = 1e-2
     """Of the relative data term, squared scale of the samples; where signals are below its root, errors count alike."""
-    temporal_tv: float = 0.02
+    temporal_tv: float = 0.002
     """Weight of total variation along time; lower it where nothing stands still."""
-    low_rank: float = 0.02
+    spatial_tv: float = 0.002
+    """Weight of total variation within each frame."""
+    low_rank: float = 0.003
     """Weight of the nuclear norm of the frames; 0 where motion repeats in no way."""
     coarse_to_fine: float = 0.3
     """Share of the steps over which the levels wake, coarse to fine; 0: all from the start."""
@@ -40,6 +42,6 @@ class KtOptions:
         for name in ("n_steps", "epsilon", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be above 0.")
-        for name in ("temporal_tv", "low_rank", "coarse_to_fine", "frames_at_once"):
+        for name in ("temporal_tv", "spatial_tv", "low_rank", "coarse_to_fine", "frames_at_once"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more.")

@@ -15,7 +15,7 @@ from fetalt2prep.core.fit import Stop, fit
 from fetalt2prep.core.kt.field import SeriesField, axes_of, make_field
 from fetalt2prep.core.kt.options import KtOptions
 from fetalt2prep.core.kt.static import static_coil_images
-from fetalt2prep.core.kt.terms import nuclear_norm, plain_l2, relative_l2, temporal_variation
+from fetalt2prep.core.kt.terms import nuclear_norm, plain_l2, relative_l2, spatial_variation, temporal_variation
 from fetalt2prep.core.operator import apply
 
 WARM_UP = 5  # steps
@@ -115,11 +115,12 @@ class SeriesMethod:
         pixels = math.sqrt(math.prod(leaf.shape[1:]))  # noise of 1 has singular values of about so much
         terms = {
             "temporal_tv": (options.temporal_tv / n, temporal_variation),
+            "spatial_tv": (options.spatial_tv / n, spatial_variation),
             "low_rank": (options.low_rank * pixels / n, nuclear_norm),
         }
         found = {}
         for name, (weight, term) in terms.items():
-            if weight > 0 and len(leaf) > 1:
+            if weight > 0 and (len(leaf) > 1 or name == "spatial_tv"):
                 value = weight * term(leaf)
                 value.backward()  # type: ignore[no-untyped-call]
                 found[name] = value.detach()
