@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from fetalt2prep.core.fourier_op import Fourier, MaskedFft, Nufft
+from fetalt2prep.core.fourier_op import MaskedFft, Nufft
 from fetalt2prep.core.kt.trajectory import radial_acceleration
 
 
@@ -56,10 +56,18 @@ class Frames:
     """Samples (frame, coil, *sample) of one slice, their operator, and when each frame was measured."""
 
     samples: Tensor
-    fourier: Fourier
+    fourier: Nufft | MaskedFft
     times_s: Tensor  # (frame,) middle of each
     acceleration: float
     notes: tuple[str, ...]
+
+    def to(self, device: str) -> Frames:
+        """The same on another device."""
+        if isinstance(self.fourier, Nufft):
+            moved: Nufft | MaskedFft = Nufft(self.fourier.k_per_pixel.to(device), self.fourier.shape)
+        else:
+            moved = MaskedFft(self.fourier.mask.to(device))
+        return replace(self, samples=self.samples.to(device), fourier=moved)
 
 
 def bin_frames(readouts: Readouts, slice_number: int, *, n_frames: int | None = None, per_frame: int | None = None) -> Frames:
@@ -119,14 +127,14 @@ def _counted(readouts: Readouts, mine: Tensor) -> tuple[list[Tensor], list[str]]
     return groups, notes
 
 
-def _radial(readouts: Readouts, groups: list[Tensor]) -> tuple[Tensor, Fourier, float]:
+def _radial(readouts: Readouts, groups: list[Tensor]) -> tuple[Tensor, Nufft | MaskedFft, float]:
     assert readouts.k_per_pixel is not None
     samples = torch.stack([readouts.samples[group].transpose(0, 1).flatten(1) for group in groups])
     k = torch.stack([readouts.k_per_pixel[group].flatten(0, 1) for group in groups])
     return samples, Nufft(k, readouts.shape), radial_acceleration(max(readouts.shape), len(groups[0]))
 
 
-def _cartesian(readouts: Readouts, groups: list[Tensor]) -> tuple[Tensor, Fourier, float]:
+def _cartesian(readouts: Readouts, groups: list[Tensor]) -> tuple[Tensor, Nufft | MaskedFft, float]:
     """A line that a frame measured more than once is averaged."""
     assert readouts.line_idx is not None
     n_y, n_x = readouts.shape
