@@ -181,7 +181,13 @@ def test_every_dependency_is_pinned_and_used() -> None:
         if "==" in line
     }
     assert set(normal) - pinned == set()
-    import_name = {"pillow": "PIL", "pybids": "bids", "pyyaml": "yaml", "scikit-image": "skimage", "simpleitk": "SimpleITK"}
+    import_name = {
+        "pillow": "PIL",
+        "pybids": "bids",
+        "pyyaml": "yaml",
+        "scikit-image": "skimage",
+        "simpleitk": "SimpleITK",
+    }
     imported = {module.split(".")[0] for path in product_files() for module in imported_modules(path)}
     assert {import_name.get(name, name.replace("-", "_")) for name in normal} - imported == set()
 

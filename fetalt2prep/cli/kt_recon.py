@@ -10,8 +10,8 @@ METHODS = ("inr", "adjoint", "cg-sense", "grasp", "l+s")
 DESCRIPTION = (
     "Reconstruct an image series from undersampled dynamic raw data: radial (golden angle when the file has no "
     "trajectory) or Cartesian, one slice or several, by a field of space and time that is fitted to these data alone "
-    "(inr), or by a classical method. Writes NAME_series.nii.gz (magnitude), .json (what was done, losses) and .html (movie, "
-    "profile over time) into OUT."
+    "(inr), or by a classical method. Writes NAME_series.nii.gz (magnitude), .json (what was done, losses) and .html "
+    "(movie, profile over time) into OUT."
 )
 
 

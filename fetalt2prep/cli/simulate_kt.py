@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from fetalt2prep.sim.dynamic_scan import DynamicScan
 
 DESCRIPTION = (
-    "Write simulated raw data of a moving slice, or of several, as ISMRMRD (OUT.h5), and the truth of every frame beside "
-    "them (OUT_truth.nii.gz): a beating heart in a breathing chest (cine), or a fetal head that jumps (fetal)."
+    "Write simulated raw data of a moving slice, or of several, as ISMRMRD (OUT.h5), and the truth of every frame "
+    "beside them (OUT_truth.nii.gz): a beating heart in a breathing chest (cine), or a fetal head that jumps (fetal)."
 )
 
 

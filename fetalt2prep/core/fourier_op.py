@@ -79,8 +79,9 @@ class MaskedFft:
 class Nufft:
     """Samples anywhere in k-space, (frame, coil, sample), by Kaiser-Bessel gridding (doi:10.1109/42.97598).
 
-    The kernel's shape follows doi:10.1109/TMI.2005.848376. Each frame has its own trajectory; interpolation is one sparse matrix
-    for all frames, stored with its transpose, so that forward and adjoint are exact transposes on any device.
+    The kernel's shape follows doi:10.1109/TMI.2005.848376. Each frame has its own
+    trajectory; interpolation is one sparse matrix for all frames, stored with its transpose, so that forward and
+    adjoint are exact transposes on any device.
     """
 
     def __init__(self, k_per_pixel: Tensor, shape: tuple[int, int]) -> None:
@@ -130,7 +131,7 @@ class Nufft:
 
     @property
     def density(self) -> Tensor:
-        """Weights (frame, 1, sample) with which gridding gives one everywhere (Pipe and Menon, Magn Reson Med 1999;41:179)."""
+        """Weights (frame, 1, sample) that make gridding even (Pipe and Menon, Magn Reson Med 1999;41:179)."""
         if self._density is None:
             n_frames, n_samples = self.k_per_pixel.shape[:2]
             weight = torch.ones(n_frames * n_samples, 1, device=self.k_per_pixel.device)

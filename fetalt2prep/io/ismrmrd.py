@@ -60,7 +60,7 @@ def read_ismrmrd(path: Path, group: str = "dataset") -> RawSeries:
     lengths = {(int(h["number_of_samples"]), int(h["active_channels"])) for h in head[keep]}
     if len(lengths) > 1:
         raise InputError(f"{path.name}: readouts differ in (samples, coils): {sorted(lengths)}. Split the file.")
-    ((n_samples, n_coils),) = lengths
+    ((_, n_coils),) = lengths
     rows = np.flatnonzero(keep)
     samples = torch.stack([_complex(table["data"][row], n_coils, path.name, row) for row in rows])
     reverse = flagged(head["flags"][keep], "reverse")
@@ -70,7 +70,9 @@ def read_ismrmrd(path: Path, group: str = "dataset") -> RawSeries:
     where: dict[str, Tensor] = {}
     if facts.trajectory == "cartesian":
         samples = without_oversampling(samples, facts.shape[1])
-        where["line_idx"] = torch.from_numpy(head["idx"]["kspace_encode_step_1"][keep].astype(np.int64)) + facts.first_line
+        where["line_idx"] = (
+            torch.from_numpy(head["idx"]["kspace_encode_step_1"][keep].astype(np.int64)) + facts.first_line
+        )
     else:
         where["k_per_pixel"] = _trajectory(table, rows, facts, notes, path.name)
     counter = _counter(head["idx"][keep])
@@ -139,7 +141,9 @@ def _open(path: Path, group: str) -> tuple[ElementTree.Element, Any]:
             table = file[group]["data"][:]
         return ElementTree.fromstring(text), table
     except (OSError, ElementTree.ParseError) as error:
-        raise InputError(f"{path.name}: cannot be read as ISMRMRD ({error}). Convert or copy the file again.") from error
+        raise InputError(
+            f"{path.name}: cannot be read as ISMRMRD ({error}). Convert or copy the file again."
+        ) from error
 
 
 class _Facts:
@@ -200,7 +204,9 @@ def _trajectory(table: Any, rows: NDArray[np.intp], facts: _Facts, notes: list[s
     dimensions = {int(d) for d in head["trajectory_dimensions"]}
     if dimensions == {0}:
         if facts.trajectory not in ("radial", "goldenangle"):
-            raise InputError(f"{name}: a {facts.trajectory} scan without its trajectory cannot be reconstructed. Store it.")
+            raise InputError(
+                f"{name}: a {facts.trajectory} scan without its trajectory cannot be reconstructed. Store it."
+            )
         notes.append("no trajectory in the file: golden-angle spokes in the order of the scans are assumed")
         return golden_angle_spokes(len(rows), max(facts.shape), n_samples)
     if len(dimensions) > 1 or min(dimensions) < 2:

@@ -64,7 +64,15 @@ FLAG_BITS = {
     "surface_coil_correction": 29,
 }
 """Number of the bit, counted from 1."""
-NOT_IMAGING = ("parallel_calibration", "navigation", "phase_correction", "hp_feedback", "dummy", "rt_feedback", "surface_coil_correction")
+NOT_IMAGING = (
+    "parallel_calibration",
+    "navigation",
+    "phase_correction",
+    "hp_feedback",
+    "dummy",
+    "rt_feedback",
+    "surface_coil_correction",
+)
 TICK_S = 2.5e-3
 """Of acquisition_time_stamp: vendors count in 2.5 ms."""
 
@@ -74,7 +82,16 @@ def flagged(flags: np.ndarray, name: str) -> np.ndarray:  # type: ignore[type-ar
     return np.asarray(flags & np.uint64(1 << (FLAG_BITS[name] - 1)) != 0)
 
 
-def xml_header(*, trajectory: str, matrix: tuple[int, int], encoded_x: int, fov_mm: tuple[float, float, float], n_coils: int, te_s: float, n_slices: int) -> str:
+def xml_header(
+    *,
+    trajectory: str,
+    matrix: tuple[int, int],
+    encoded_x: int,
+    fov_mm: tuple[float, float, float],
+    n_coils: int,
+    te_s: float,
+    n_slices: int,
+) -> str:
     """The XML header; matrix: (y, x) of the image; encoded_x: samples of a readout; fov: x, y, slice."""
     n_y, n_x = matrix
     over = encoded_x / n_x

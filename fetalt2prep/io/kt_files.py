@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 Complexes = NDArray[np.complex64]
 
 
-def save_series(series: Complexes, affine: NDArray[np.float64], frame_s: float, path: Path, *, phase: bool = False) -> Path:
+def save_series(
+    series: Complexes, affine: NDArray[np.float64], frame_s: float, path: Path, *, phase: bool = False
+) -> Path:
     """Magnitude, or phase in radians, of a series (x, y, slice, frame) as NIfTI; returns ``path``."""
     values = np.angle(series) if phase else np.abs(series)
     image = nib.Nifti1Image(values.astype(np.float32), affine)
@@ -26,7 +28,9 @@ def save_series(series: Complexes, affine: NDArray[np.float64], frame_s: float, 
     return path
 
 
-def stack_affine(affines: Mapping[int, NDArray[np.float64]], slices: Sequence[int], thickness_mm: float) -> NDArray[np.float64]:
+def stack_affine(
+    affines: Mapping[int, NDArray[np.float64]], slices: Sequence[int], thickness_mm: float
+) -> NDArray[np.float64]:
     """Affine of slices that lie side by side: index (x, y, slice) to world millimetres.
 
     Raises

@@ -34,13 +34,18 @@ def read_npz(path: Path) -> RawSeries:
     missing, unknown = set(NEEDED) - set(arrays), set(arrays) - set(NEEDED) - set(OPTIONAL)
     if missing or unknown:
         raise InputError(
-            f"{path.name}: missing {sorted(missing)}, unknown {sorted(unknown)}; known are {', '.join(NEEDED + OPTIONAL)}."
+            f"{path.name}: missing {sorted(missing)}, unknown {sorted(unknown)}; "
+            f"known are {', '.join(NEEDED + OPTIONAL)}."
         )
     n = len(arrays["samples"])
     if not np.isfinite(arrays["samples"]).all():
         raise InputError(f"{path.name}: samples hold NaN or infinity. Leave their readouts out.")
     arrays = {"times_s": np.arange(n), "slice_idx": np.zeros(n), "pixel_mm": 1.0, "thickness_mm": 1.0} | arrays
-    tensors = {name: torch.from_numpy(arrays[name].astype(np.int64)) for name in ("slice_idx", "line_idx", "frame_idx") if name in arrays}
+    tensors = {
+        name: torch.from_numpy(arrays[name].astype(np.int64))
+        for name in ("slice_idx", "line_idx", "frame_idx")
+        if name in arrays
+    }
     if "k_per_pixel" in arrays:
         tensors["k_per_pixel"] = torch.from_numpy(arrays["k_per_pixel"].astype(np.float32))
     if "noise" in arrays:

@@ -27,7 +27,9 @@ def grey(series: Floats) -> NDArray[np.uint8]:
 def movie_gif(series: Floats, frame_s: float) -> bytes:
     """Film of a series (frame, y, x) that runs for ever, in real time within 2 to 25 frames a second."""
     times = max(1, SIDE // max(series.shape[1:]))
-    pictures = [Image.fromarray(frame).resize((frame.shape[1] * times, frame.shape[0] * times)) for frame in grey(series)]
+    pictures = [
+        Image.fromarray(frame).resize((frame.shape[1] * times, frame.shape[0] * times)) for frame in grey(series)
+    ]
     wait = int(min(max(1000 * frame_s, LEAST_MS), MOST_MS))
     buffer = io.BytesIO()
     pictures[0].save(buffer, "GIF", save_all=True, append_images=pictures[1:], duration=wait, loop=0)
@@ -49,7 +51,9 @@ def profile_png(series: Floats, column: int) -> bytes:
     values = grey(series)[:, :, column].T
     high, wide = max(1, SIDE // values.shape[0]), max(1, 2 * SIDE // values.shape[1])
     buffer = io.BytesIO()
-    Image.fromarray(values).resize((values.shape[1] * wide, values.shape[0] * high), Image.Resampling.NEAREST).save(buffer, "PNG")
+    Image.fromarray(values).resize((values.shape[1] * wide, values.shape[0] * high), Image.Resampling.NEAREST).save(
+        buffer, "PNG"
+    )
     return buffer.getvalue()
 
 

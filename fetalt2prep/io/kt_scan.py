@@ -77,7 +77,9 @@ def reconstruct_scan(
     raw = read_raw(path)
     numbers = raw.readouts.slices if request.slices is None else list(request.slices)
     try:
-        affine = stack_affine(raw.affines, [s for s in numbers if s in raw.affines] or raw.readouts.slices, raw.thickness_mm)
+        affine = stack_affine(
+            raw.affines, [s for s in numbers if s in raw.affines] or raw.readouts.slices, raw.thickness_mm
+        )
         found = [_one_slice(raw, s, plan, request, on_step) for s in numbers]
     except ValueError as error:
         raise InputError(f"{path.name}: {error}") from error

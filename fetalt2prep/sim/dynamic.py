@@ -1,8 +1,7 @@
 """A moving slice: beating and breathing ellipses, or a fetal head that jumps; with coils, phase and noise.
 
-The object is given on a continuum: every part is an ellipsoid with its own texture, which moves along with it. It is laid
-down on a grid ``FINE`` times finer than the image and sampled there, so that what reconstructs it on the coarse grid
-commits no inverse crime.
+The object is given on a continuum: every part is an ellipsoid with its own texture, which moves along with it. It is
+sampled on a grid finer than the image's, so that what reconstructs it on the coarse grid commits no inverse crime.
 """
 
 from __future__ import annotations
@@ -46,7 +45,15 @@ CINE = (
     Part(centre=(0.50, 0.00, 0.0), radii=(0.13, 0.12, 2.0), value=0.25, texture=0.15),  # spine
     Part(centre=(-0.06, 0.10, 0.0), radii=(0.30, 0.34, 2.0), value=0.28, texture=0.12, beat=0.06, breath=0.03),
     Part(centre=(-0.02, 0.20, 0.0), radii=(0.15, 0.15, 2.0), value=0.42, texture=0.08, beat=0.34, breath=0.03),
-    Part(centre=(-0.14, -0.06, 0.0), radii=(0.11, 0.18, 2.0), value=0.38, texture=0.08, beat=0.28, breath=0.03, angle_rad=0.5),
+    Part(
+        centre=(-0.14, -0.06, 0.0),
+        radii=(0.11, 0.18, 2.0),
+        value=0.38,
+        texture=0.08,
+        beat=0.28,
+        breath=0.03,
+        angle_rad=0.5,
+    ),
     Part(centre=(0.03, 0.24, 0.0), radii=(0.030, 0.035, 2.0), value=-0.40, beat=0.30, breath=0.03),  # papillary muscle
     Part(centre=(0.30, 0.10, 0.0), radii=(0.055, 0.055, 2.0), value=0.45, beat=-0.18, breath=0.01),  # aorta
     Part(centre=(0.42, -0.42, 0.0), radii=(0.030, 0.020, 2.0), value=0.35, breath=0.07),
@@ -83,7 +90,9 @@ class MotionTrace:
     def beat(self, time_s: float) -> float:
         """Contraction in [0, 1]: quick systole, slow filling."""
         phase = time_s / self.beat_s % 1.0
-        return math.sin(math.pi * phase / 0.4) ** 2 if phase < 0.4 else 0.15 * math.sin(math.pi * (phase - 0.4) / 0.6) ** 2
+        return (
+            math.sin(math.pi * phase / 0.4) ** 2 if phase < 0.4 else 0.15 * math.sin(math.pi * (phase - 0.4) / 0.6) ** 2
+        )
 
     def breath(self, time_s: float) -> float:
         """Place along the breath, in [-1, 1]."""
@@ -126,7 +135,10 @@ def _part_image(
     y, x = y - shift_y - part.breath * motion.breath(time_s), x - shift_x
     y, x = math.cos(angle) * y + math.sin(angle) * x, math.cos(angle) * x - math.sin(angle) * y
     y, x = y - part.centre[0], x - part.centre[1]
-    y, x = math.cos(part.angle_rad) * y + math.sin(part.angle_rad) * x, math.cos(part.angle_rad) * x - math.sin(part.angle_rad) * y
+    y, x = (
+        math.cos(part.angle_rad) * y + math.sin(part.angle_rad) * x,
+        math.cos(part.angle_rad) * x - math.sin(part.angle_rad) * y,
+    )
     size = 1.0 - part.beat * motion.beat(time_s)
     y, x = y / (size * part.radii[0]), x / (size * part.radii[1])
     depth = (z - part.centre[2]) / part.radii[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fetalt2prep.core.fourier_op import MaskedFft, Nufft, fft2c, ifft2c
+from fetalt2prep.core.fourier_op import Nufft, fft2c, ifft2c
 from fetalt2prep.core.kt.trajectory import golden_angle_spokes, variable_density_lines
 from fetalt2prep.sim.dynamic import SCENES, MotionTrace, draw_jumps, scene_image
 
@@ -102,10 +103,13 @@ def simulate_dynamic(options: DynamicOptions, seed: int = 1) -> DynamicScan:
         fine = scene_image(parts, motion, time_s, options.n * FINE, z=z, seed=texture_seed)
         return torch.from_numpy(fine).to(torch.complex64) * phase
 
-    truth = torch.stack([torch.stack([_coarse(at(z, t)) for t in row.mean(-1)]) for z, row in zip(options.slices_z, times_s, strict=True)])
-    samples = torch.stack([
-        torch.stack([_frame(scan, s, f, at) for f in range(shape[1])]) for s in range(shape[0])
-    ])
+    truth = torch.stack(
+        [
+            torch.stack([_coarse(at(z, t)) for t in row.mean(-1)])
+            for z, row in zip(options.slices_z, times_s, strict=True)
+        ]
+    )
+    samples = torch.stack([torch.stack([_frame(scan, s, f, at) for f in range(shape[1])]) for s in range(shape[0])])
     magnitude = truth.abs()
     sigma = float(magnitude[magnitude > 0.1 * magnitude.max()].mean()) / options.snr
     noise = torch.from_numpy(_white((options.n_coils, options.noise_readouts * samples.shape[-1]), generator)) * sigma
@@ -113,7 +117,7 @@ def simulate_dynamic(options: DynamicOptions, seed: int = 1) -> DynamicScan:
     return replace(scan, samples=samples, noise=noise, maps=maps_fine[:, ::FINE, ::FINE].contiguous(), truth=truth)
 
 
-def _frame(scan: DynamicScan, s: int, f: int, at) -> Tensor:  # type: ignore[no-untyped-def]
+def _frame(scan: DynamicScan, s: int, f: int, at: Callable[[float, float], Tensor]) -> Tensor:
     """Samples of one frame without noise, (coil, readout, sample); the scene is moved ``states_per_frame`` times."""
     options, times = scan.options, scan.times_s[s, f]
     groups = np.array_split(np.arange(len(times)), min(options.states_per_frame, len(times)))
@@ -168,6 +172,3 @@ def _white(shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np
     """Complex noise with mean power 1."""
     parts = generator.standard_normal((*shape, 2), dtype=np.float32)
     return (parts.view(np.complex64)[..., 0]) / np.float32(math.sqrt(2))
-
-
-__all__ = ["DynamicOptions", "DynamicScan", "coil_maps", "simulate_dynamic"]

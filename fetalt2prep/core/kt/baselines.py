@@ -1,7 +1,8 @@
 """What the field is compared with, on the same operators: adjoint, CG-SENSE, temporal total variation, L + S.
 
-All take samples on a scale where the image has a maximum near 1 (:func:`fetalt2prep.core.kt.scale.unit_scale`), and minimise with density-weighted
-data, ``1/2 |sqrt(w) (A x - y)|^2``, as the papers do: their steps then see a nearly isotropic problem.
+All take samples on a scale where the image has a maximum near 1, and minimise with density-weighted data,
+``1/2 |sqrt(w) (A x - y)|^2``, as the papers do: their steps then see a nearly isotropic problem. They start at the
+adjoint.
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ def cg_sense(sense: Sense, samples: Tensor, weight: float, n_steps: int = 30, on
     return x
 
 
-def temporal_tv(sense: Sense, samples: Tensor, weight: float, n_steps: int = 80, on_step: OnStep | None = None) -> Tensor:
+def temporal_tv(
+    sense: Sense, samples: Tensor, weight: float, n_steps: int = 80, on_step: OnStep | None = None
+) -> Tensor:
     """``1/2 |sqrt(w) (A x - y)|^2 / L + weight sum |x_(t+1) - x_t|`` (GRASP, doi:10.1002/mrm.24980) by FISTA.
 
     The step's shrinkage, total variation along time, is solved in its dual and started from the last one.

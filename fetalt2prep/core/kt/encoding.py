@@ -43,7 +43,10 @@ class SpaceTimePyramid(nn.Module):
         """shape: (frame, y, x) of the series; spacings: of each level, frames and pixels, from coarse to fine."""
         super().__init__()
         self.spacings, self.n_levels, self.n_features = spacings, len(spacings), n_features
-        sizes = [[math.ceil((shape[0] - 1) / time) + 3, *(math.ceil((n - 1) / px) + 1 for n in shape[1:])] for time, px in spacings]
+        sizes = [
+            [math.ceil((shape[0] - 1) / time) + 3, *(math.ceil((n - 1) / px) + 1 for n in shape[1:])]
+            for time, px in spacings
+        ]
         self.levels = nn.ParameterList(torch.zeros(n_features, *size) for size in sizes)
 
     def forward(self, axes: tuple[Tensor, Tensor, Tensor], n_awake: int) -> Tensor:

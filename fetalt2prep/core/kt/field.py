@@ -60,7 +60,9 @@ def axes_of(shape: tuple[int, int, int], device: torch.device | str = "cpu") -> 
     return t, y, x
 
 
-def twice_finer(shape: tuple[int, int, int], factor: int, device: torch.device | str = "cpu") -> tuple[Tensor, Tensor, Tensor]:
+def finer_in_time(
+    shape: tuple[int, int, int], factor: int, device: torch.device | str = "cpu"
+) -> tuple[Tensor, Tensor, Tensor]:
     """The same pixels at ``factor`` times the frame rate: frames 0, 1 / factor, ... up to the last."""
     _, y, x = axes_of(shape, device)
     return torch.arange((shape[0] - 1) * factor + 1, dtype=torch.float32, device=device) / factor, y, x

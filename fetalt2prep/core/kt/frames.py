@@ -70,7 +70,9 @@ class Frames:
         return replace(self, samples=self.samples.to(device), fourier=moved)
 
 
-def bin_frames(readouts: Readouts, slice_number: int, *, n_frames: int | None = None, per_frame: int | None = None) -> Frames:
+def bin_frames(
+    readouts: Readouts, slice_number: int, *, n_frames: int | None = None, per_frame: int | None = None
+) -> Frames:
     """Frames of one slice: ``n_frames`` equal shares, or ``per_frame`` readouts each, or as the scanner counted.
 
     Readouts left over at the end are not used, and the notes say how many.
@@ -78,7 +80,7 @@ def bin_frames(readouts: Readouts, slice_number: int, *, n_frames: int | None = 
     Raises
     ------
     ValueError
-        No such slice; both or neither of the two given and no counter; more frames than readouts; a frame without readouts.
+        No such slice; both given, or neither and no counter; more frames than readouts; a frame without readouts.
     """
     mine = torch.nonzero(readouts.slice_idx == slice_number)[:, 0]
     if len(mine) == 0:
@@ -140,7 +142,9 @@ def _cartesian(readouts: Readouts, groups: list[Tensor]) -> tuple[Tensor, Nufft 
     n_y, n_x = readouts.shape
     n_coils = readouts.samples.shape[1]
     if readouts.samples.shape[-1] != n_x:
-        raise ValueError(f"lines have {readouts.samples.shape[-1]} samples for {n_x} pixels: remove oversampling first.")
+        raise ValueError(
+            f"lines have {readouts.samples.shape[-1]} samples for {n_x} pixels: remove oversampling first."
+        )
     samples = torch.zeros(len(groups), n_coils, n_y, n_x, dtype=readouts.samples.dtype)
     mask = torch.zeros(len(groups), n_y, n_x)
     for frame, group in enumerate(groups):  # a frame has lines of its own

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fetalt2prep.core.coils import Sense, compress, espirit_maps, whiten, whitener
 from fetalt2prep.core.kt.baselines import adjoint, cg_sense, low_rank_plus_sparse, temporal_tv
-from fetalt2prep.core.kt.field import twice_finer
+from fetalt2prep.core.kt.field import finer_in_time
 from fetalt2prep.core.kt.frames import Frames
 from fetalt2prep.core.kt.options import KtOptions
 from fetalt2prep.core.kt.series_fit import SeriesResult, check_samples, fit_series
@@ -94,10 +94,12 @@ def reconstruct_series(
     if plan.method == "inr":
         fitted = fit_series(sense, samples, plan.inr, look)
         n_y, n_x = maps.shape[1:]
-        axes = twice_finer((len(samples), n_y, n_x), plan.interpolate_time, maps.device)
+        axes = finer_in_time((len(samples), n_y, n_x), plan.interpolate_time, maps.device)
         series = fitted.frames if plan.interpolate_time == 1 else fitted.query(axes)
         terms = {name: tuple(values) for name, values in losses.items()} | fitted.losses
-        result = KtSeries(series, between(frames.times_s, plan.interpolate_time), maps, frames.acceleration, terms, (), fitted)
+        result = KtSeries(
+            series, between(frames.times_s, plan.interpolate_time), maps, frames.acceleration, terms, (), fitted
+        )
         return replace(result, notes=(*notes, *fitted.notes, fitted.stop.value))
     if len(samples) == 1 and plan.method in ("grasp", "l+s"):
         notes.append(f"one frame: {plan.method} has no time to regularise")

@@ -60,7 +60,9 @@ class SeriesMethod:
         rate = self.options.learning_rate
         if self.options.field == "siren":
             rate /= 20  # of a network all of whose weights turn every pixel
-        self._optimiser = torch.optim.Adam([{"params": grids}, {"params": network}], lr=rate, betas=(0.9, 0.98), eps=1e-15)
+        self._optimiser = torch.optim.Adam(
+            [{"params": grids}, {"params": network}], lr=rate, betas=(0.9, 0.98), eps=1e-15
+        )
         self._rates = [rate, min(rate, 2e-3)]
 
     def start(self) -> SeriesField:

@@ -11,7 +11,7 @@ JITTER = 1e-8  # share of the mean eigenvalue: the gradient of a root at 0 is in
 
 
 def relative_l2(predicted: Tensor, samples: Tensor, epsilon: float) -> Tensor:
-    """Sum of ``|r|^2 / (|k|^2 + epsilon)``, k the prediction without its gradient; what stands far out in k-space counts too."""
+    """Sum of ``|r|^2 / (|k|^2 + epsilon)``, k the prediction without its gradient: what is far out counts too."""
     size = predicted.detach().abs().square() + epsilon
     return ((predicted - samples).abs().square() / size).sum()
 
@@ -37,8 +37,8 @@ def spatial_variation(series: Tensor) -> Tensor:
 def nuclear_norm(series: Tensor) -> Tensor:
     """Sum of singular values of the Casorati matrix (frame, pixel) of what departs from the mean over time.
 
-    By the eigenvalues of its small Gram matrix. The mean, the largest singular value by far, is left out: a penalty on it would
-    only make the image darker.
+    By the eigenvalues of its small Gram matrix. The mean, the largest singular value by far, is left out: a penalty on
+    it would only make the image darker.
     """
     flat = (series - series.mean(0)).flatten(1)
     gram = flat @ flat.mH
