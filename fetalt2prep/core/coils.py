@@ -13,8 +13,8 @@ from torch import Tensor
 from fetalt2prep.core.fourier_op import Fourier, fft2c, ifft2c
 
 KERNEL = 6  # side of the patches of k-space that are held against each other
-CALIBRATION = 24  # side of the centre of k-space they are taken from
-SIGNAL_SHARE = 1e-3  # patterns whose singular value is above this share of the largest (squared: 1e-6) are signal
+CALIBRATION = 20  # side of the centre of k-space they are taken from
+SIGNAL_SHARE = 0.01  # patterns whose singular value is above this share of the largest are signal
 EIGENVALUE_LEAST = 0.8  # below, a pixel agrees with no sensitivity: it is background
 POWER_STEPS = 30
 
