@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -63,10 +62,31 @@ class DynamicOptions:
 
 
 @dataclass(frozen=True)
+class MovingScene:
+    """The object alone: what it looks like at any time."""
+
+    options: DynamicOptions
+    motion: MotionTrace
+    phase: Tensor  # (fine y, fine x)
+    texture_seed: int
+
+    def fine(self, z: float, time_s: float) -> Tensor:
+        """Complex image on the fine grid, (y, x)."""
+        n, parts = self.options.n * FINE, SCENES[self.options.scene]
+        image = scene_image(parts, self.motion, time_s, n, z=z, seed=self.texture_seed)
+        return torch.from_numpy(image).to(torch.complex64) * self.phase
+
+    def truth(self, z: float, time_s: float) -> Tensor:
+        """What a fully sampled acquisition without noise shows, (y, x)."""
+        return ifft2c(_crop(fft2c(self.fine(z, time_s)))) / FINE
+
+
+@dataclass(frozen=True)
 class DynamicScan:
     """What was measured, and the truth; tensors on the CPU."""
 
     options: DynamicOptions
+    scene: MovingScene
     samples: Tensor  # (slice, frame, coil, readout, sample) complex64
     k_per_pixel: Tensor | None  # (slice, frame, readout, sample, 2), radial
     lines: NDArray[np.int64] | None  # (slice, frame, readout), Cartesian
@@ -74,56 +94,50 @@ class DynamicScan:
     noise: Tensor  # (coil, sample)
     maps: Tensor  # (coil, y, x), true
     truth: Tensor  # (slice, frame, y, x), complex, at the middle of each frame
-    motion: MotionTrace
 
 
 def simulate_dynamic(options: DynamicOptions, seed: int = 1) -> DynamicScan:
     """Draw motion, lines and noise, then measure; the same options and seed give the same scan."""
     generator = np.random.default_rng(seed)
-    shape = (len(options.slices_z), options.n_frames, options.readouts_per_frame)
-    frame_s = options.tr_s * options.readouts_per_frame if options.frame_s is None else options.frame_s
-    order = np.arange(shape[0] * shape[1]).reshape(shape[:2])  # slice after slice, frame after frame
-    share = (np.arange(shape[2]) + 0.5) / shape[2]
-    times_s = (order[..., None] + share) * frame_s
+    n_slices, n_frames, n_readouts = len(options.slices_z), options.n_frames, options.readouts_per_frame
+    frame_s = options.tr_s * n_readouts if options.frame_s is None else options.frame_s
+    order = np.arange(n_slices * n_frames).reshape(n_slices, n_frames)  # slice after slice, frame after frame
+    times_s = (order[..., None] + (np.arange(n_readouts) + 0.5) / n_readouts) * frame_s
     motion = MotionTrace(breath_s=float(generator.uniform(3.5, 4.7)), beat_s=float(generator.uniform(0.7, 0.9)))
     if options.scene == "fetal":
         motion = draw_jumps(options.n_jumps, float(order.size * frame_s), generator)
     maps_fine = coil_maps(options.n * FINE, options.n_coils, generator)
     phase = _background_phase(options.n * FINE, generator)
+    scene = MovingScene(options, motion, phase, int(generator.integers(2**31)))
     k_per_pixel, lines = None, None
     if options.sampling == "radial":
-        k_per_pixel = golden_angle_spokes(times_s.size, options.n).reshape(*shape, 2 * options.n, 2)
+        k_per_pixel = golden_angle_spokes(times_s.size, options.n).reshape(*times_s.shape, 2 * options.n, 2)
     else:
-        lines = variable_density_lines(times_s.size // shape[2], shape[2], options.n, generator).reshape(shape)
-    texture_seed = int(generator.integers(2**31))
-    parts = SCENES[options.scene]
-    scan = DynamicScan(options, torch.empty(0), k_per_pixel, lines, times_s, torch.empty(0), maps_fine, phase, motion)
-
-    def at(z: float, time_s: float) -> Tensor:
-        fine = scene_image(parts, motion, time_s, options.n * FINE, z=z, seed=texture_seed)
-        return torch.from_numpy(fine).to(torch.complex64) * phase
-
-    truth = torch.stack(
-        [
-            torch.stack([_coarse(at(z, t)) for t in row.mean(-1)])
-            for z, row in zip(options.slices_z, times_s, strict=True)
-        ]
-    )
-    samples = torch.stack([torch.stack([_frame(scan, s, f, at) for f in range(shape[1])]) for s in range(shape[0])])
+        lines = variable_density_lines(order.size, n_readouts, options.n, generator).reshape(times_s.shape)
+    empty = torch.empty(0)
+    scan = DynamicScan(options, scene, empty, k_per_pixel, lines, times_s, empty, maps_fine, empty)
+    places = [(s, f) for s in range(n_slices) for f in range(n_frames)]
+    clean = torch.stack([_frame(scan, s, f) for s, f in places]).unflatten(0, (n_slices, n_frames))
+    truth = torch.stack([scene.truth(options.slices_z[s], float(times_s[s, f].mean())) for s, f in places])
     magnitude = truth.abs()
     sigma = float(magnitude[magnitude > 0.1 * magnitude.max()].mean()) / options.snr
-    noise = torch.from_numpy(_white((options.n_coils, options.noise_readouts * samples.shape[-1]), generator)) * sigma
-    samples = samples + torch.from_numpy(_white(tuple(samples.shape), generator)) * sigma
-    return replace(scan, samples=samples, noise=noise, maps=maps_fine[:, ::FINE, ::FINE].contiguous(), truth=truth)
+    noise = torch.from_numpy(_white((options.n_coils, options.noise_readouts * clean.shape[-1]), generator)) * sigma
+    return replace(
+        scan,
+        samples=clean + torch.from_numpy(_white(tuple(clean.shape), generator)) * sigma,
+        noise=noise,
+        maps=maps_fine[:, ::FINE, ::FINE].contiguous(),
+        truth=truth.unflatten(0, (n_slices, n_frames)),
+    )
 
 
-def _frame(scan: DynamicScan, s: int, f: int, at: Callable[[float, float], Tensor]) -> Tensor:
+def _frame(scan: DynamicScan, s: int, f: int) -> Tensor:
     """Samples of one frame without noise, (coil, readout, sample); the scene is moved ``states_per_frame`` times."""
     options, times = scan.options, scan.times_s[s, f]
     groups = np.array_split(np.arange(len(times)), min(options.states_per_frame, len(times)))
     measured = []
     for group in groups:  # one state of the scene each
-        image = at(options.slices_z[s], float(times[group].mean()) if len(groups) > 1 else float(times.mean()))
+        image = scan.scene.fine(options.slices_z[s], float(times[group].mean()))
         fine = (image * scan.maps)[None]
         if scan.k_per_pixel is not None:
             k = scan.k_per_pixel[s, f, group].reshape(1, -1, 2) / FINE
@@ -133,11 +147,6 @@ def _frame(scan: DynamicScan, s: int, f: int, at: Callable[[float, float], Tenso
             assert scan.lines is not None
             measured.append(_crop(fft2c(fine))[0][:, scan.lines[s, f, group]] / FINE)
     return torch.cat(measured, 1)
-
-
-def _coarse(fine: Tensor) -> Tensor:
-    """What a fully sampled acquisition shows: the centre of k-space, (y, x)."""
-    return ifft2c(_crop(fft2c(fine))) / FINE
 
 
 def _crop(spectrum: Tensor) -> Tensor:

@@ -47,7 +47,9 @@ def test_whitened_noise_is_white_and_as_strong() -> None:
     noise = mixing @ torch.randn(4, 50_000, dtype=torch.complex64, generator=torch.Generator().manual_seed(2))
     white = whiten(noise[None], whitener(noise))[0]
     covariance = white @ white.mH / white.shape[1]
-    assert torch.allclose(covariance, covariance.diagonal().mean() * torch.eye(4), atol=1e-2 * float(covariance[0, 0].real))
+    assert torch.allclose(
+        covariance, covariance.diagonal().mean() * torch.eye(4), atol=1e-2 * float(covariance[0, 0].real)
+    )
     assert float(white.abs().square().mean()) == pytest.approx(float(noise.abs().square().mean()), rel=1e-3)
 
 
