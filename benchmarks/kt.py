@@ -1,8 +1,8 @@
 """Simulated cine at several accelerations: the field against classical methods on the same operators.
 
-``python -m benchmarks.kt`` runs the CPU size, ``--full`` the published one (208 pixels, 30 frames, 8, 13, 21, 34 spokes). Each
-row is kept as soon as it is there, so that a run that was stopped goes on where it was (``--anew`` starts over). The
-weights of the classical methods are chosen with the truth, the best of a grid for each scan; the field has its
+``python -m benchmarks.kt`` runs the CPU size, ``--full`` the published one (208 pixels, 30 frames, 8, 13, 21, 34
+spokes). Each row is kept as soon as it is there, so that a run that was stopped goes on where it was (``--anew`` starts
+over). The weights of the classical methods are chosen with the truth, the best of a grid for each scan; the field has its
 defaults. Coil maps are estimated from the undersampled data, for all methods the same.
 """
 
@@ -85,7 +85,7 @@ class Case:
         self.scale = adjoint(self.sense, self.samples).abs().max()
 
     def scores(self, series: torch.Tensor) -> dict[str, float]:
-        """After one scale for the whole series: PSNR, SSIM, both, and the profile over time of the column that moves most."""
+        """After one scale for the whole series: PSNR, SSIM, and error of the column that moves most over time."""
         found = series.abs().numpy()
         found = found * metrics.best_scale(self.truth, found)
         peak = float(self.truth.max())

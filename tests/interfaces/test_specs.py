@@ -49,7 +49,7 @@ def interfaces() -> list[type[BaseInterface]]:
 def test_the_walk_finds_every_step() -> None:
     names = {cls.__name__ for cls in interfaces()}
     steps = {"BrainMask", "CheckStacks", "Denoise", "FitT2", "JointRecon", "SelectStacks", "Simulate"}
-    steps |= {"BiasBudget", "CheckVolumes", "FlagCsf", "RegionStatistics", "SampleField", "SplitVolumes"}
+    steps |= {"BiasBudget", "CheckVolumes", "FlagCsf", "KtRecon", "RegionStatistics", "SampleField", "SplitVolumes"}
     assert names == steps
 
 
