@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.kt`` runs the CPU size, ``--full`` the published one (208 pixels, 30 frames, 8, 13, 21, 34
 spokes). Each row is kept as soon as it is there, so that a run that was stopped goes on where it was (``--anew`` starts
-over). The weights of the classical methods are chosen with the truth, the best of a grid for each scan; the field has its
-defaults. Coil maps are estimated from the undersampled data, for all methods the same.
+over). The weights of the classical methods are chosen with the truth, the best of a grid for each scan; the field has
+its defaults. Coil maps are estimated from the undersampled data, for all methods the same.
 """
 
 from __future__ import annotations
