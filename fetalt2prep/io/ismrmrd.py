@@ -62,7 +62,7 @@ def read_ismrmrd(path: Path, group: str = "dataset") -> RawSeries:
         raise InputError(f"{path.name}: readouts differ in (samples, coils): {sorted(lengths)}. Split the file.")
     ((_, n_coils),) = lengths
     rows = np.flatnonzero(keep)
-    samples = torch.stack([_complex(table["data"][row], n_coils, path.name, row) for row in rows])
+    samples = torch.stack([_complex(table["data"][row], n_coils, path.name, int(row)) for row in rows])
     reverse = flagged(head["flags"][keep], "reverse")
     samples[torch.from_numpy(reverse)] = samples[torch.from_numpy(reverse)].flip(-1)
     facts = _Facts(header, path.name)
@@ -77,7 +77,7 @@ def read_ismrmrd(path: Path, group: str = "dataset") -> RawSeries:
         where["k_per_pixel"] = _trajectory(table, rows, facts, notes, path.name)
     counter = _counter(head["idx"][keep])
     noise_rows = np.flatnonzero(flagged(head["flags"], "noise"))
-    noise = [_complex(table["data"][row], n_coils, path.name, row) for row in noise_rows]
+    noise = [_complex(table["data"][row], n_coils, path.name, int(row)) for row in noise_rows]
     readouts = Readouts(
         samples=samples,
         times_s=torch.from_numpy(_times_s(head[keep], notes)),
@@ -226,7 +226,7 @@ def _times_s(head: Any, notes: list[str]) -> NDArray[np.float64]:
     if not np.ptp(times_s):
         notes.append("the readouts carry no time stamps: times are counts of readouts")
         times_s = np.arange(len(head), dtype=float)
-    return times_s - times_s.min()
+    return np.asarray(times_s - times_s.min())
 
 
 def _counter(idx: Any) -> NDArray[np.int64] | None:

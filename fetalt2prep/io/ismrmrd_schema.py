@@ -77,7 +77,7 @@ TICK_S = 2.5e-3
 """Of acquisition_time_stamp: vendors count in 2.5 ms."""
 
 
-def flagged(flags: np.ndarray, name: str) -> np.ndarray:  # type: ignore[type-arg]
+def flagged(flags: np.ndarray, name: str) -> np.ndarray:
     """Whether each acquisition carries a flag."""
     return np.asarray(flags & np.uint64(1 << (FLAG_BITS[name] - 1)) != 0)
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fetalt2prep.core.kt.encoding import HashSeries, SeriesEncoding, SirenSeries, SpaceTimePyramid, linear
 from fetalt2prep.core.kt.options import KtOptions
 
-SPACINGS = ((8.0, 16.0), (4.0, 8.0), (2.0, 4.0), (1.0, 2.0), (1.0, 1.0))  # frames and pixels of the pyramid's levels
+SPACINGS = ((8.0, 16.0), (4.0, 8.0), (2.0, 4.0), (1.5, 2.0), (1.5, 1.0))  # frames and pixels of each level
 HASH_HIDDEN = (64, 64)
 
 
@@ -28,11 +28,11 @@ class SeriesField(nn.Module):
         self.encoding = encoding
         self.still = nn.Parameter(torch.view_as_real(still).permute(2, 0, 1).contiguous())
         widths = None if hidden is None else (encoding.n_features, *hidden, 2)
-        self.layers = nn.ModuleList([] if widths is None else (nn.Linear(a, b) for a, b in pairwise(widths)))
+        layers = [] if widths is None else [nn.Linear(a, b) for a, b in pairwise(widths)]
+        for parameter in layers[-1].parameters() if layers else ():
+            nn.init.zeros_(parameter)  # silent at the start
+        self.layers = nn.ModuleList(layers)
         self.n_awake = encoding.n_levels
-        if self.layers:  # silent at the start
-            nn.init.zeros_(self.layers[-1].weight)
-            nn.init.zeros_(self.layers[-1].bias)
 
     def forward(self, axes: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Image (t, y, x) at the product of three axes: frames, and pixels along y and x; any real numbers inside."""

@@ -54,7 +54,7 @@ class SeriesMethod:
         at_once = self.options.frames_at_once or n_frames
         groups = torch.arange(n_frames, device=self.samples.device).split(at_once)
         self._batches = [(g, self.sense if len(groups) == 1 else self.sense.select(g)) for g in groups]
-        self._axes = axes_of((n_frames, *self.field.still.shape[1:]), self.samples.device)  # type: ignore[arg-type]
+        self._axes = axes_of((n_frames, *self.field.still.shape[1:]), self.samples.device)
         network = list(self.field.layers.parameters())
         grids = [p for p in self.field.parameters() if not any(p is other for other in network)]
         rate = self.options.learning_rate
@@ -81,12 +81,12 @@ class SeriesMethod:
         loss = leaf.new_zeros((), dtype=torch.float32)
         for frames, sense in self._batches:
             part = self._data(apply(sense, leaf[frames]), self.samples[frames])
-            part.backward()  # type: ignore[no-untyped-call]
+            part.backward()
             loss = loss + part.detach()
         self._latest = {"data": loss} | self._penalise(leaf)
         assert leaf.grad is not None
         self._optimiser.zero_grad()
-        series.backward(leaf.grad)  # type: ignore[no-untyped-call]
+        series.backward(leaf.grad)
         self._optimiser.step()
         return state, torch.stack(list(self._latest.values())).sum()
 
@@ -124,7 +124,7 @@ class SeriesMethod:
         for name, (weight, term) in terms.items():
             if weight > 0 and (len(leaf) > 1 or name == "spatial_tv"):
                 value = weight * term(leaf)
-                value.backward()  # type: ignore[no-untyped-call]
+                value.backward()
                 found[name] = value.detach()
         return found
 
@@ -158,7 +158,7 @@ def fit_series(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         start = still / scale if options.from_static else torch.zeros_like(still)
-        series = make_field((len(samples), *sense.maps.shape[1:]), options, start)  # type: ignore[arg-type]
+        series = make_field((len(samples), *sense.maps.shape[1:]), options, start)
     method = SeriesMethod(series, sense, samples / scale, options)
 
     def look(i: int, loss: float) -> None:
@@ -170,7 +170,7 @@ def fit_series(
     fitted = done.state
     fitted.n_awake = fitted.encoding.n_levels
     with torch.no_grad():
-        frames = fitted(axes_of((len(samples), *sense.maps.shape[1:]), still.device)) * scale  # type: ignore[arg-type]
+        frames = fitted(axes_of((len(samples), *sense.maps.shape[1:]), still.device)) * scale
     losses = {name: tuple(values) for name, values in method.terms.items()}
     return SeriesResult(fitted, frames, scale, done.stop, losses, tuple(notes))
 
