@@ -41,11 +41,11 @@ LOW_RANK_WEIGHTS = (0.03, 0.08)
 SPARSE_WEIGHTS = (0.005, 0.01, 0.02)
 CLASSICAL_STEPS = 50
 ABLATIONS: dict[str, dict[str, Any]] = {
-    "without low rank": {"low_rank": 0.0},
+    "with low rank, 0.001": {"low_rank": 0.001},
     "without temporal variation": {"temporal_tv": 0.0},
     "without spatial variation": {"spatial_tv": 0.0},
-    "without both temporal terms": {"temporal_tv": 0.0, "low_rank": 0.0},
-    "other data term": {"data_term": "relative"},
+    "low rank in place of temporal variation": {"temporal_tv": 0.0, "low_rank": 0.003},
+    "relative data term": {"data_term": "relative"},
     "without coarse-to-fine": {"coarse_to_fine": 0.0},
     "without static start": {"from_static": False},
 }

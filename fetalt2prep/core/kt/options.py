@@ -16,16 +16,16 @@ class KtOptions:
     """grid: dense pyramid, read directly; hash: hash grid and small network (the published form); siren."""
     n_steps: int = 200
     """Of Adam, on all samples of all frames."""
-    data_term: str = "relative"
+    data_term: str = "plain"
     """relative: each sample's error over its predicted size, ``|r|^2 / (|k|^2 + epsilon)``; plain: ``|r|^2``."""
-    epsilon: float = 1e-2
+    epsilon: float = 0.1
     """Of the relative data term, squared scale of the samples; where signals are below its root, errors count alike."""
-    temporal_tv: float = 0.002
+    temporal_tv: float = 0.015
     """Weight of total variation along time; lower it where nothing stands still."""
-    spatial_tv: float = 0.002
+    spatial_tv: float = 0.00025
     """Weight of total variation within each frame."""
-    low_rank: float = 0.003
-    """Weight of the nuclear norm of the frames; 0 where motion repeats in no way."""
+    low_rank: float = 0.0
+    """Weight of the nuclear norm of what moves; where it was measured it did not help (docs/kt.md)."""
     coarse_to_fine: float = 0.3
     """Share of the steps over which the levels wake, coarse to fine; 0: all from the start."""
     from_static: bool = True

@@ -20,7 +20,7 @@ SHORT = KtOptions(n_steps=20)
 
 @pytest.fixture(scope="module")
 def fitted(cine: Any) -> SeriesResult:
-    return fit_series(cine.sense, cine.samples, KtOptions(n_steps=100))
+    return fit_series(cine.sense, cine.samples, KtOptions(n_steps=100, low_rank=1e-4))
 
 
 def test_the_field_beats_adjoint_by_5_db_and_cg_sense(cine: Any, fitted: SeriesResult) -> None:
@@ -41,7 +41,7 @@ def test_every_term_is_logged(fitted: SeriesResult) -> None:
     assert {name: len(values) for name, values in fitted.losses.items()} == dict.fromkeys(
         ("data", "temporal_tv", "spatial_tv", "low_rank"), 10
     )
-    assert fitted.losses["data"][-1] < 0.5 * fitted.losses["data"][0]
+    assert fitted.losses["data"][-1] < 0.8 * fitted.losses["data"][0]
 
 
 def test_querying_agrees_with_the_frames(cine: Any, fitted: SeriesResult) -> None:
@@ -69,8 +69,8 @@ def test_the_relative_error_fits_too(cine: Any) -> None:
 
 def test_the_scale_of_the_samples_is_that_of_the_result(cine: Any) -> None:
     once = fit_series(cine.sense, cine.samples, SHORT).frames
-    thousand = fit_series(cine.sense, 1000 * cine.samples, SHORT).frames
-    assert torch.allclose(thousand / 1000, once, atol=1e-3)
+    thousand = fit_series(cine.sense, 1024 * cine.samples, SHORT).frames
+    assert float((thousand / 1024 - once).norm() / once.norm()) < 1e-3
 
 
 def test_classical_methods_beat_the_adjoint(cine: Any) -> None:
