@@ -16,7 +16,7 @@ from fetalt2prep.interfaces.kt import KtRecon
 from fetalt2prep.io.sidecar import read_sidecar, slice_times_s
 from fetalt2prep.io.stack import load_stack
 
-FETAL = ["--scene", "fetal", "--size", "32", "--frames", "3", "--coils", "4", "--readouts", "13", "--slices", "7"]
+FETAL = ["--scene", "fetal", "--size", "24", "--frames", "2", "--coils", "4", "--readouts", "13", "--slices", "5"]
 
 
 @pytest.fixture(scope="module")
@@ -78,29 +78,28 @@ def test_nothing_is_overwritten(cine: Path, tmp_path: Path, capsys: pytest.Captu
 
 
 def test_frames_of_a_dynamic_go_on_into_the_reconstruction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three frames of seven slices, one echo time: stacks with slice times, then one volume that shows the head."""
+    """Two frames of five slices, one echo time: stacks with slice times, then one volume that shows the head."""
     raw = tmp_path / "fetal.h5"
     assert run(["simulate-kt", str(raw), *FETAL]) == 0
     monkeypatch.chdir(tmp_path)
-    interface = KtRecon(in_file=str(raw), method="inr", options={"n_steps": 20})
+    interface = KtRecon(in_file=str(raw), method="inr", options={"n_steps": 10})
     outputs = interface.run().outputs
-    assert len(outputs.stacks) == 3
+    assert len(outputs.stacks) == 2
     times = np.array(outputs.slice_times_s)
-    assert times[0].tolist() == pytest.approx([0.12 * s + times[0, 0] for s in range(7)], abs=1e-3)
+    assert times[0].tolist() == pytest.approx([0.08 * s + times[0, 0] for s in range(5)], abs=1e-3)
     truth = nib.load(tmp_path / "fetal_truth.nii.gz").get_fdata()
-    at = (np.indices((32, 32, 7)) - np.array([16, 16, 3])[:, None, None, None]) * np.array([10, 10, 4])[
-        :, None, None, None
-    ]
-    head = np.linalg.norm(at / np.array([95.0, 80.0, 80.0])[:, None, None, None], axis=0) < 1
+    centre, pixel_mm = np.array([12, 12, 2]), np.array([320 / 24, 320 / 24, 4.0])
+    at_mm = (np.moveaxis(np.indices((24, 24, 5)), 0, -1) - centre) * pixel_mm
+    head = np.linalg.norm(at_mm / np.array([75.0, 62.0, 70.0]), axis=-1) < 1
     stacks = []
     for path in map(Path, outputs.stacks):
         mask = path.with_name(path.name.replace("T2w", "mask"))
         nib.save(nib.Nifti1Image(head.astype(np.uint8), nib.load(path).affine), mask)
         meta = read_sidecar(path)
-        timing = slice_times_s(meta, 7, path.name)
+        timing = slice_times_s(meta, 5, path.name)
         stack, _ = load_stack(path, mask, te_s=0.08, thickness_mm=meta["SliceThickness"], slice_times_s=timing)
         assert stack.slice_times_s is not None
         stacks.append(stack)
     recon = reconstruct(stacks, ReconOptions(model="sc", resolution_mm=4.0))
-    assert len(recon.slices["slice"]) == 21
-    assert truth.shape == (32, 32, 7, 3)
+    assert len(recon.slices["slice"]) == 10
+    assert truth.shape == (24, 24, 5, 2)
