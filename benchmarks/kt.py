@@ -36,9 +36,9 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "kt.json"
 FRAME_S = 0.04
 CG_RIDGES = (0.003, 0.01, 0.03)
-TV_WEIGHTS = (0.001, 0.002, 0.004, 0.008)
-LOW_RANK_WEIGHTS = (0.03, 0.08)
-SPARSE_WEIGHTS = (0.005, 0.01, 0.02)
+TV_WEIGHTS = (0.002, 0.004, 0.008, 0.016)
+LOW_RANK_WEIGHTS = (0.05, 0.15)
+SPARSE_WEIGHTS = (0.01, 0.02, 0.04)
 CLASSICAL_STEPS = 50
 ABLATIONS: dict[str, dict[str, Any]] = {
     "with low rank, 0.001": {"low_rank": 0.001},
