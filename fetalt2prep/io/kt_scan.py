@@ -49,6 +49,8 @@ class KtOutputs:
     report: Path
     phase: Path | None
     stacks: tuple[Path, ...]
+    notes: tuple[str, ...]
+    """What a user should know: a single frame, readouts left over, a trajectory that was assumed."""
 
 
 def read_raw(path: Path) -> RawSeries:
@@ -97,12 +99,13 @@ def reconstruct_scan(
         meta["EchoTime"] = raw.te_s
     stacks = save_stacks(nifti, affine, times_s, meta, out, name) if request.stacks else []
     account = out / f"{name}_series.json"
-    content = _account(path, raw, plan, found, numbers, times_s) | meta
+    notes = tuple(dict.fromkeys([*raw.notes, *(note for slice_series in found for note in slice_series.notes)]))
+    content = _account(path, raw, plan, found, numbers, times_s) | {"Notes": notes} | meta
     account.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     middle = len(numbers) // 2
     facts = {key: content[key] for key in ("Source", "Method", "Frames", "Acceleration", "Coils", "Notes")}
     report = write_report(np.abs(series[middle]), frame_s, facts, out / f"{name}_series.html")
-    return KtOutputs(written, account, report, phase, tuple(stacks))
+    return KtOutputs(written, account, report, phase, tuple(stacks), notes)
 
 
 def _one_slice(raw: RawSeries, number: int, plan: KtPlan, request: KtRequest, on_step: OnStep | None) -> KtSeries:
@@ -118,7 +121,6 @@ def _one_slice(raw: RawSeries, number: int, plan: KtPlan, request: KtRequest, on
 def _account(
     path: Path, raw: RawSeries, plan: KtPlan, found: list[KtSeries], numbers: list[int], times_s: NDArray[np.float64]
 ) -> dict[str, object]:
-    notes = [*raw.notes, *(note for series in found for note in series.notes)]
     return {
         "Source": path.name,
         "GeneratedBy": f"fetalt2prep {__version__}",
@@ -132,5 +134,4 @@ def _account(
         "CoilsMeasured": int(raw.readouts.samples.shape[1]),
         "Prewhitened": raw.readouts.noise is not None,
         "Losses": [series.losses for series in found],
-        "Notes": list(dict.fromkeys(notes)),
     }

@@ -9,9 +9,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from fetalt2prep.cli import kt_recon
 from fetalt2prep.cli.main import run
+from fetalt2prep.core.kt.recon import METHODS
 from fetalt2prep.core.recon.joint import reconstruct
 from fetalt2prep.core.recon.options import ReconOptions
+from fetalt2prep.interfaces.kt import METHODS as interface_methods
 from fetalt2prep.interfaces.kt import KtRecon
 from fetalt2prep.io.sidecar import read_sidecar, slice_times_s
 from fetalt2prep.io.stack import load_stack
@@ -44,6 +47,15 @@ def test_a_scan_becomes_a_series_an_account_and_a_page(cine: Path, tmp_path: Pat
     assert any("golden-angle" in note for note in account["Notes"])
     assert (tmp_path / "cine_series.html").exists()
     assert (tmp_path / "cine_phase.nii.gz").exists()
+
+
+def test_one_frame_is_told(cine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["kt-recon", str(cine), str(tmp_path), "--frames", "1", "--steps", "5"]) == 0
+    assert "note: one frame" in capsys.readouterr().err
+
+
+def test_the_lists_of_methods_are_one() -> None:
+    assert kt_recon.METHODS == METHODS == interface_methods
 
 
 def test_readouts_and_frames_are_chosen(cine: Path, tmp_path: Path) -> None:
