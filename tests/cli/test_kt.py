@@ -14,7 +14,7 @@ from fetalt2prep.cli.main import run
 from fetalt2prep.core.kt.recon import METHODS
 from fetalt2prep.core.recon.joint import reconstruct
 from fetalt2prep.core.recon.options import ReconOptions
-from fetalt2prep.interfaces.kt import METHODS as interface_methods
+from fetalt2prep.interfaces import kt as interface_kt
 from fetalt2prep.interfaces.kt import KtRecon
 from fetalt2prep.io.sidecar import read_sidecar, slice_times_s
 from fetalt2prep.io.stack import load_stack
@@ -55,7 +55,7 @@ def test_one_frame_is_told(cine: Path, tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_the_lists_of_methods_are_one() -> None:
-    assert kt_recon.METHODS == METHODS == interface_methods
+    assert kt_recon.METHODS == METHODS == interface_kt.METHODS
 
 
 def test_readouts_and_frames_are_chosen(cine: Path, tmp_path: Path) -> None:
