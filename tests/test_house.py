@@ -182,9 +182,9 @@ def test_every_dependency_is_pinned_and_used() -> None:
     }
     assert set(normal) - pinned == set()
     import_name = {
+        "pillow": "PIL",
         "pybids": "bids",
         "pyyaml": "yaml",
-        "pillow": "PIL",
         "scikit-image": "skimage",
         "simpleitk": "SimpleITK",
     }

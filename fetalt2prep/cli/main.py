@@ -21,6 +21,8 @@ COMMANDS = {
     "t2map": "T2 of co-registered echoes, without BIDS",
     "protocol": "echo times that measure T2 best",
     "train-mask": "train the network that finds the brain",
+    "kt-recon": "image series from undersampled dynamic raw data",
+    "simulate-kt": "raw data of a simulated moving slice",
 }
 """Name of the command, which is that of its module with - for _, and what the list of commands says of it."""
 

@@ -27,10 +27,14 @@ def apply(operator: LinearOperator, x: Tensor) -> Tensor:
 
 
 def adjoint_mismatch(operator: LinearOperator, x: Tensor, y: Tensor) -> float:
-    """Relative difference of <forward(x), y> and <x, adjoint(y)>, in double precision."""
-    left = (operator.forward(x).double() * y.double()).sum()
-    right = (x.double() * operator.adjoint(y).double()).sum()
+    """Relative difference of <forward(x), y> and <x, adjoint(y)>, in double precision; real or complex."""
+    left, right = _inner(operator.forward(x), y), _inner(x, operator.adjoint(y))
     return float((left - right).abs() / torch.maximum(left.abs(), right.abs()).clamp(min=1e-30))
+
+
+def _inner(a: Tensor, b: Tensor) -> Tensor:
+    wide = torch.complex128 if a.is_complex() else torch.float64
+    return (a.to(wide) * b.to(wide).conj()).sum()
 
 
 class _Apply(torch.autograd.Function):

@@ -49,8 +49,8 @@ def interfaces() -> list[type[BaseInterface]]:
 def test_the_walk_finds_every_step() -> None:
     names = {cls.__name__ for cls in interfaces()}
     steps = {"BrainMask", "CheckStacks", "Denoise", "FitT2", "JointRecon", "SelectStacks", "Simulate"}
-    steps |= {"BiasField", "DenoiseSeries"}
-    steps |= {"BiasBudget", "CheckVolumes", "FlagCsf", "RegionStatistics", "SampleField", "SplitVolumes"}
+    steps |= {"AssessStacks", "AuditHeaders", "BiasField", "DenoiseSeries", "MarkSlices"}
+    steps |= {"BiasBudget", "CheckVolumes", "FlagCsf", "KtRecon", "RegionStatistics", "SampleField", "SplitVolumes"}
     assert names == steps
 
 

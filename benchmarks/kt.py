@@ -1,0 +1,182 @@
+"""Simulated cine at several accelerations: the field against classical methods on the same operators.
+
+``python -m benchmarks.kt`` runs the CPU size, ``--full`` the published one (208 pixels, 30 frames, 8, 13, 21, 34
+spokes). Each row is kept as soon as it is there, so that a run that was stopped goes on where it was (``--anew`` starts
+over). The weights of the classical methods are chosen with the truth, the best of a grid for each scan; the field has
+its defaults. Coil maps are estimated from the undersampled data, for all methods the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fetalt2prep.core import metrics
+from fetalt2prep.core.coils import Sense, espirit_maps
+from fetalt2prep.core.fourier_op import Nufft
+from fetalt2prep.core.kt.baselines import adjoint, cg_sense, low_rank_plus_sparse, temporal_tv
+from fetalt2prep.core.kt.field import finer_in_time
+from fetalt2prep.core.kt.options import KtOptions
+from fetalt2prep.core.kt.series_fit import fit_series
+from fetalt2prep.core.kt.static import static_coil_images
+from fetalt2prep.core.kt.trajectory import radial_acceleration
+from fetalt2prep.sim.dynamic_scan import DynamicOptions, DynamicScan, simulate_dynamic
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "kt.json"
+FRAME_S = 0.04
+CG_RIDGES = (0.003, 0.01, 0.03)
+TV_WEIGHTS = (0.002, 0.004, 0.008, 0.016)
+LOW_RANK_WEIGHTS = (0.05, 0.15)
+SPARSE_WEIGHTS = (0.01, 0.02, 0.04)
+CLASSICAL_STEPS = 50
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "with low rank, 0.001": {"low_rank": 0.001},
+    "without temporal variation": {"temporal_tv": 0.0},
+    "without spatial variation": {"spatial_tv": 0.0},
+    "low rank in place of temporal variation": {"temporal_tv": 0.0, "low_rank": 0.003},
+    "relative data term": {"data_term": "relative"},
+    "without coarse-to-fine": {"coarse_to_fine": 0.0},
+    "without static start": {"from_static": False},
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size of the benchmark."""
+
+    n: int
+    n_frames: int
+    n_coils: int
+    spokes: tuple[int, ...]
+
+
+SIZES = {
+    "small": Size(48, 12, 6, (2, 3, 5, 8)),
+    "cpu": Size(96, 20, 8, (4, 6, 10, 16)),
+    "full": Size(208, 30, 8, (8, 13, 21, 34)),
+}
+
+
+class Case:
+    """One scan with its truth, at the frames and between them."""
+
+    def __init__(self, size: Size, spokes: int, seed: int) -> None:
+        options = DynamicOptions(
+            n=size.n, n_frames=size.n_frames, n_coils=size.n_coils, readouts_per_frame=spokes, frame_s=FRAME_S
+        )
+        self.scan: DynamicScan = simulate_dynamic(options, seed)
+        self.truth = self.scan.truth[0].abs().numpy()
+        self.between = between_frames(self.scan)
+        assert self.scan.k_per_pixel is not None
+        fourier = Nufft(self.scan.k_per_pixel[0].reshape(size.n_frames, -1, 2), (size.n, size.n))
+        self.samples = self.scan.samples[0].flatten(2)
+        self.sense = Sense(fourier, espirit_maps(static_coil_images(fourier, self.samples)))
+        self.scale = adjoint(self.sense, self.samples).abs().max()
+
+    def scores(self, series: torch.Tensor) -> dict[str, float]:
+        """After one scale for the whole series: PSNR, SSIM, and error of the column that moves most over time."""
+        found = series.abs().numpy()
+        found = found * metrics.best_scale(self.truth, found)
+        peak = float(self.truth.max())
+        column = int(self.truth.std(0).sum(0).argmax())
+        pairs = zip(self.truth, found, strict=True)
+        return {
+            "psnr_db": round(metrics.psnr(self.truth, found), 2),
+            "ssim": round(float(np.mean([metrics.ssim(a, b, data_range=peak) for a, b in pairs])), 4),
+            "profile_nrmse": round(metrics.nrmse(self.truth[:, :, column], found[:, :, column]), 4),
+        }
+
+
+def between_frames(scan: DynamicScan) -> NDArray[np.float32]:
+    """True magnitudes in the middle between frames, (frame - 1, y, x)."""
+    middle = scan.times_s[0].mean(-1)
+    found = [scan.scene.truth(0.0, float(time_s)).abs() for time_s in (middle[1:] + middle[:-1]) / 2]
+    return np.asarray(torch.stack(found).numpy())
+
+
+def best_of(case: Case, make: Callable[..., torch.Tensor], grid: Sequence[tuple[float, ...]]) -> dict[str, Any]:
+    """Scores of the weights with the highest PSNR, and the CPU seconds of one run."""
+    rows = []
+    for weights in grid:
+        started = time.process_time()
+        series = make(case.sense, case.samples / case.scale, *weights, CLASSICAL_STEPS)
+        rows.append(case.scores(series) | {"weights": weights, "cpu_s": round(time.process_time() - started, 1)})
+    return max(rows, key=lambda row: row["psnr_db"])
+
+
+def field_row(case: Case, options: KtOptions) -> dict[str, Any]:
+    """Scores of the field, its CPU seconds, and of what it says between frames."""
+    started = time.process_time()
+    result = fit_series(case.sense, case.samples, options)
+    seconds = round(time.process_time() - started, 1)
+    n_frames, n_y, n_x = result.frames.shape
+    asked = result.query(finer_in_time((n_frames, n_y, n_x), 2))[1::2].abs().numpy()
+    middle = ((result.frames[1:] + result.frames[:-1]) / 2).abs().numpy()
+    scale = metrics.best_scale(case.truth, result.frames.abs().numpy())
+    return case.scores(result.frames) | {
+        "cpu_s": seconds,
+        "between_psnr_db": round(metrics.psnr(case.between, scale * asked), 2),
+        "between_linear_psnr_db": round(metrics.psnr(case.between, scale * middle), 2),
+    }
+
+
+METHODS: dict[str, Callable[[Case], dict[str, Any]]] = {
+    "adjoint": lambda case: case.scores(adjoint(case.sense, case.samples)),
+    "cg-sense": lambda case: best_of(case, cg_sense, [(w,) for w in CG_RIDGES]),
+    "grasp": lambda case: best_of(case, temporal_tv, [(w,) for w in TV_WEIGHTS]),
+    "l+s": lambda case: best_of(case, low_rank_plus_sparse, [(a, b) for a in LOW_RANK_WEIGHTS for b in SPARSE_WEIGHTS]),
+    "inr": lambda case: field_row(case, KtOptions()),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run what is not there yet, keep each row, print it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", choices=tuple(SIZES), default="cpu")
+    parser.add_argument("--full", dest="size", action="store_const", const="full")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--spokes", type=int, nargs="+", help="(default: all of the size)")
+    parser.add_argument("--methods", nargs="+", choices=(*METHODS, *ABLATIONS), help="(default: all)")
+    parser.add_argument("--anew", action="store_true")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    args = parser.parse_args(argv)
+    size = SIZES[args.size]
+    rows: dict[str, Any] = {} if args.anew or not args.out.exists() else json.loads(args.out.read_text())
+    asked = dict(METHODS) | {name: _ablated(changes) for name, changes in ABLATIONS.items()}
+    for seed in args.seeds:
+        for spokes in args.spokes or size.spokes:
+            todo = [m for m in args.methods or asked if _key(args.size, spokes, seed, m) not in rows]
+            case = Case(size, spokes, seed) if todo else None
+            for method in todo:
+                assert case is not None
+                row = asked[method](case) | {
+                    "acceleration": round(radial_acceleration(size.n, spokes), 1),
+                    "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+                }
+                key = _key(args.size, spokes, seed, method)
+                rows[key] = row
+                print(key, json.dumps(row), flush=True)
+                args.out.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+
+
+def _ablated(changes: dict[str, Any]) -> Callable[[Case], dict[str, Any]]:
+    return lambda case: field_row(case, KtOptions(**changes))
+
+
+def _key(size: str, spokes: int, seed: int, method: str) -> str:
+    return f"{size}/{spokes} spokes/seed {seed}/{method}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""``python -m benchmarks.kt_page``: put the kept results of ``kt.py`` into docs/kt.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from benchmarks.kt import ABLATIONS, HERE, METHODS, RESULTS, SIZES
+from benchmarks.t2_page import fill, table
+
+PAGE = HERE.parent / "docs" / "kt.md"
+
+
+def mean_of(rows: Mapping[str, Any], size: str, spokes: int, method: str) -> dict[str, float] | None:
+    """Mean over the seeds there are; None when there is none."""
+    found = [row for key, row in rows.items() if _parts(key)[:2] == (size, spokes) and _parts(key)[3] == method]
+    if not found:
+        return None
+    names = [name for name, value in found[0].items() if isinstance(value, int | float)]
+    return {name: float(np.mean([row[name] for row in found])) for name in names} | {"n": len(found)}
+
+
+def methods_table(rows: Mapping[str, Any]) -> str:
+    """One line per size, acceleration and method."""
+    lines = []
+    for size in SIZES:
+        for spokes in SIZES[size].spokes:
+            found = {method: mean_of(rows, size, spokes, method) for method in METHODS}
+            for method, row in found.items():
+                if row is not None:
+                    cells = [
+                        f"{SIZES[size].n}",
+                        f"{spokes} ({row['acceleration']:.1f}x)",
+                        f"`{method}`",
+                        f"{row['n']:.0f}",
+                    ]
+                    cells += [f"{row['psnr_db']:.2f}", f"{row['ssim']:.3f}", f"{row['profile_nrmse']:.3f}"]
+                    lines.append([*cells, f"{row['cpu_s']:.0f}" if "cpu_s" in row else ""])
+    head = ["pixels", "spokes per frame", "method", "seeds", "PSNR (dB)", "SSIM", "x-t profile error", "CPU seconds"]
+    return table(head, lines)
+
+
+def ablation_table(rows: Mapping[str, Any]) -> str:
+    """What each part of the loss is worth, where it was measured."""
+    lines = []
+    for size in SIZES:
+        for spokes in SIZES[size].spokes:
+            whole = mean_of(rows, size, spokes, "inr")
+            for name in ABLATIONS:
+                row = mean_of(rows, size, spokes, name)
+                if row is not None and whole is not None:
+                    cost = row["psnr_db"] - whole["psnr_db"]
+                    lines.append([f"{SIZES[size].n}", f"{spokes}", name, f"{row['psnr_db']:.2f}", f"{cost:+.2f}"])
+    return table(["pixels", "spokes", "", "PSNR (dB)", "against the defaults (dB)"], lines)
+
+
+def between_table(rows: Mapping[str, Any]) -> str:
+    """Frames between the measured ones."""
+    lines = []
+    for size in SIZES:
+        for spokes in SIZES[size].spokes:
+            row = mean_of(rows, size, spokes, "inr")
+            if row is not None:
+                asked, linear = row["between_psnr_db"], row["between_linear_psnr_db"]
+                cells = [f"{SIZES[size].n}", f"{spokes}", f"{asked:.2f}", f"{linear:.2f}", f"{asked - linear:+.2f}"]
+                lines.append(cells)
+    return table(["pixels", "spokes", "the field asked (dB)", "its frames interpolated (dB)", "difference"], lines)
+
+
+def _parts(key: str) -> tuple[str, int, str, str]:
+    size, spokes, seed, method = key.split("/")
+    return size, int(spokes.split()[0]), seed, method
+
+
+def main() -> None:
+    """Rewrite the blocks of the page."""
+    rows = json.loads(RESULTS.read_text("utf-8"))
+    makers = {"methods": methods_table, "ablation": ablation_table, "between": between_table}
+    fill(PAGE, {name: make(rows) for name, make in makers.items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Dynamic MRI from undersampled (k, t) data: a spatiotemporal field, and what it is compared with."""
