@@ -7,25 +7,32 @@ the same name as in the TOML file, so that a file can give the defaults of the c
 from __future__ import annotations
 
 import argparse
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bids_app import options as choices
 from bids_app.config_file import build_options, places, read_values
-from bids_app.limits import default_nprocs, megabytes
+from bids_app.limits import default_nprocs
 from bids_app.options import OptionError, Options, made_sloppy
+from bids_app.values import (
+    DERIVATIVES,
+    device,
+    folder,
+    further_resolutions,
+    label,
+    memory,
+    named_folder,
+    positive,
+    selection,
+)
 from fetalt2prep import __version__
 from fetalt2prep.core.bias.options import BIASES
 from fetalt2prep.core.denoise.options import DENOISERS
-from fetalt2prep.core.quality.options import MODES
 from fetalt2prep.core.recon.options import COIL_FIELDS, FIELDS, MODELS, MOTIONS, PROFILES, ReconOptions
 from fetalt2prep.core.t2.options import MODELS as T2_MODELS
 from fetalt2prep.core.t2.options import T2Options
 
-DERIVATIVES = {"masks": "masks", "segmentation": "segmentation", "recon": "reconstructions"}
-"""Names for ``--derivatives`` and the options they set."""
 MAX_OMP_THREADS = 8
 
 DESCRIPTION = "T2 maps of the fetal brain from stacks of 2D slices acquired at several echo times."
@@ -326,65 +333,6 @@ def _add_instead(group: argparse._ArgumentGroup) -> None:
         "--boilerplate-only", dest="run.boilerplate_only", action="store_true",
         help="only write the methods text and its references",
     )  # fmt: skip
-
-
-def folder(text: str) -> Path:
-    """An absolute path, ``~`` expanded, that need not exist yet."""
-    return Path(text).expanduser().absolute()
-
-
-def label(prefix: str) -> Callable[[str], str]:
-    """A reader of BIDS labels that strips ``prefix-``."""
-
-    def read(text: str) -> str:
-        value = text.removeprefix(f"{prefix}-")
-        if not re.fullmatch(r"[0-9a-zA-Z+]+", value):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a BIDS label: letters and digits only.")
-        return value
-
-    return read
-
-
-def named_folder(text: str) -> tuple[str, Path]:
-    """``masks=PATH`` -> ``("masks", PATH)``."""
-    name, equals, path = text.partition("=")
-    if not equals or not path or name not in DERIVATIVES:
-        raise argparse.ArgumentTypeError(f"{text!r}: write NAME=PATH, where NAME is one of: {', '.join(DERIVATIVES)}.")
-    return name, folder(path)
-
-
-def selection(text: str) -> str:
-    """``auto``, ``all``, or the absolute path of a table."""
-    return text if text in MODES else str(folder(text))
-
-
-def device(text: str) -> str:
-    """``auto``, ``cpu``, ``cuda`` or ``cuda:n``."""
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):
-        raise argparse.ArgumentTypeError(f"{text!r}: choose auto, cpu, cuda or cuda:n.")
-    return text
-
-
-def positive(text: str) -> int:
-    """A whole number of at least one."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1.")
-    return int(text)
-
-
-def further_resolutions(spacings_mm: Sequence[float]) -> tuple[float, ...]:
-    """All but the first, each once; ValueError for a voxel size that a reconstruction could not have either."""
-    for spacing_mm in spacings_mm[1:]:
-        ReconOptions(resolution_mm=spacing_mm)
-    return tuple(mm for mm in dict.fromkeys(spacings_mm) if mm != spacings_mm[0])
-
-
-def memory(text: str) -> int:
-    """Megabytes, from a number with or without a unit."""
-    try:
-        return megabytes(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def parse_args(argv: Sequence[str]) -> Options:

@@ -182,12 +182,7 @@ def init_fetal_t2_wf(
     ])  # fmt: skip
     last_wf = denoise_wf
     if reconstruct and bias != "none":
-        last_wf = init_bias_wf()
-        workflow.connect([
-            (denoise_wf, last_wf, [("outputnode.out_files", "inputnode.in_files")]),
-            (quality_wf, last_wf, [(f"outputnode.{port}", f"inputnode.{port}") for port in ("masks", "echo_times_s")]),
-            (last_wf, outputnode, [("outputnode.field_file", "bias_field"), ("outputnode.info_file", "bias_info")]),
-        ])  # fmt: skip
+        last_wf = _add_bias(workflow, denoise_wf, quality_wf, outputnode)
     workflow.connect([(last_wf, outputnode, [("outputnode.out_files", "stacks")])])
     if not reconstruct:
         return workflow
@@ -215,3 +210,16 @@ def init_fetal_t2_wf(
             (sample, outputnode, list(SAMPLED_OUTPUTS.items())),
         ])  # fmt: skip
     return workflow
+
+
+def _add_bias(
+    workflow: pe.Workflow, denoise_wf: pe.Workflow, quality_wf: pe.Workflow, outputnode: pe.Node
+) -> pe.Workflow:
+    """Divide the denoised stacks by the field of the coils, which is an output too."""
+    bias_wf = init_bias_wf()
+    workflow.connect([
+        (denoise_wf, bias_wf, [("outputnode.out_files", "inputnode.in_files")]),
+        (quality_wf, bias_wf, [(f"outputnode.{port}", f"inputnode.{port}") for port in ("masks", "echo_times_s")]),
+        (bias_wf, outputnode, [("outputnode.field_file", "bias_field"), ("outputnode.info_file", "bias_info")]),
+    ])  # fmt: skip
+    return bias_wf

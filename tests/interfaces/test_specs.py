@@ -91,7 +91,9 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     assert loaded & {"torch", "skimage", "SimpleITK", "matplotlib", "bids", "niworkflows"} == set()
     ours = {name for name in ran.stdout.split() if name.startswith(("fetalt2prep.io", "fetalt2prep.core"))}
     options = {"fetalt2prep.core.recon", "fetalt2prep.core.recon.options"}
-    options |= {f"fetalt2prep.core.{step}{end}" for step in ("bias", "denoise", "t2") for end in ("", ".options")}
+    options |= {
+        f"fetalt2prep.core.{step}{end}" for step in ("bias", "denoise", "quality", "t2") for end in ("", ".options")
+    }
     assert ours <= {"fetalt2prep.core", *options}
 
 
