@@ -100,7 +100,7 @@ class Options:
     """A coarse grid and no denoising: for trying things out."""
     denoise: str = "nlm"
     """One of ``DENOISERS``."""
-    bias: str = "none"
+    bias: str = "n4"
     """``n4``: the stacks are divided by the field of the coils; ``none``."""
     recon: ReconOptions = field(default_factory=ReconOptions)
     """The joint reconstruction."""

@@ -59,7 +59,7 @@ SAMPLED_OUTPUTS = {
 def init_fetal_t2_wf(
     *,
     denoise: str = "nlm",
-    bias: str = "none",
+    bias: str = "n4",
     recon: ReconOptions | None = None,
     reconstruct: bool = True,
     fit_t2: bool = True,
