@@ -115,7 +115,7 @@ class Options:
     """``on``: each mask is replaced by what the masks of all stacks agree on; ``off``."""
     denoise: str = "nlm"
     """One of ``DENOISERS``."""
-    bias: str = "none"
+    bias: str = "n4"
     """``n4``: the stacks are divided by the field of the coils; ``none``."""
     recon: ReconOptions = field(default_factory=ReconOptions)
     """The joint reconstruction."""

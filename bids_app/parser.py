@@ -172,7 +172,7 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
         help="; ".join(f"{name}: {what}" for name, what in DENOISERS.items() if name != "none"),
     )  # fmt: skip
     group.add_argument(
-        "--bias", choices=list(BIASES), default="none",
+        "--bias", choices=list(BIASES), default="n4",
         help="divide all stacks by one smooth field of the receive coils, the same at every echo time (n4), or not",
     )  # fmt: skip
     group.add_argument(

@@ -66,7 +66,7 @@ def init_fetal_t2_wf(
     mask_method: str = "network",
     mask_model: str | None = None,
     denoise: str = "nlm",
-    bias: str = "none",
+    bias: str = "n4",
     quality: QualityOptions | None = None,
     recon: ReconOptions | None = None,
     reconstruct: bool = True,

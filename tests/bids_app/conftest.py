@@ -27,6 +27,8 @@ COARSE = [
     "3",
     "--denoise",
     "none",
+    "--bias",
+    "none",
     "--skip-bids-validation",
 ]
 

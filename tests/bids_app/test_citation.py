@@ -19,7 +19,7 @@ TRIAD = ["raw", "out", "participant"]
     ("extra", "said", "unsaid"),
     [
         ([], ["non-local means [4]", "estimated by a network", "0.8 mm", "T2 was fitted"], []),
-        (["-d", "masks=m", "--denoise", "none"], ["masks were given", "not denoised"], ["[4]", "N4"]),
+        (["-d", "masks=m", "--denoise", "none", "--bias", "none"], ["masks were given", "not denoised"], ["[4]", "N4"]),
         (["--mask-method", "classical"], ["estimated by a classical method"], ["trained"]),
         (["--denoise", "tv", "--bias", "n4"], ["total variation [7]", "N4 [9]", "same at every echo time"], ["[4]"]),
         (["--masks-only", "--bias", "n4"], ["estimated"], ["N4"]),

@@ -86,7 +86,12 @@ def test_the_broken_participant_makes_the_exit_code_1_and_no_results(demo: tuple
 def test_all_files_of_the_sound_participant_are_there(demo: tuple[Demo, int]) -> None:
     data, _ = demo
     images = ["rec-inr_T2map", "rec-inr_S0map", "rec-inr_desc-uncertainty_T2map", "rec-inr_desc-rmse_T2w"]
-    images += ["rec-inr_desc-brain_mask", "rec-inr_desc-reason_dseg", "rec-inr_label-CSF_probseg"]
+    images += [
+        "rec-inr_desc-brain_mask",
+        "rec-inr_desc-reason_dseg",
+        "rec-inr_label-CSF_probseg",
+        "rec-inr_desc-bias_T2w",
+    ]
     images += [f"rec-inr_echo-{n}_desc-recon_T2w" for n in (1, 2, 3)]
     for plane in ("ax", "cor", "sag"):
         for n in (1, 2, 3):

@@ -41,8 +41,8 @@ def variants() -> list[Any]:
         {"fit_t2": False},
         {"reconstruct": False},
         {"denoise": "none"},
-        {"bias": "n4"},
-        {"bias": "n4", "reconstruct": False},
+        {"bias": "none"},
+        {"bias": "none", "reconstruct": False},
         {"recon": ReconOptions(model="mcreg", alpha=0.1)},
     ]
     extra += [{"quality": QualityOptions(select="all", consensus=True, gestational_age_weeks=28.0)}]
@@ -55,10 +55,10 @@ UNUSED = {
     ("{'sample_mm': (0.5,), 'fit_t2': False}", "recon_wf"): ["echo_stderr_files"],
     ("{'reconstruct': False}", "quality_wf"): ["echo_times_s", "thicknesses_mm", "slice_times_s", "slice_quality"],
     ("{'reconstruct': False}", "denoise_wf"): ["noise_sigmas", "noise_floors"],
-    ("{'bias': 'n4', 'reconstruct': False}", "quality_wf"): [
+    ("{'bias': 'none', 'reconstruct': False}", "quality_wf"): [
         *("echo_times_s", "thicknesses_mm", "slice_times_s", "slice_quality")
     ],
-    ("{'bias': 'n4', 'reconstruct': False}", "denoise_wf"): ["noise_sigmas", "noise_floors"],
+    ("{'bias': 'none', 'reconstruct': False}", "denoise_wf"): ["noise_sigmas", "noise_floors"],
 }
 """Outputs of inner workflows that nothing takes when a later step is left out."""
 
@@ -171,10 +171,11 @@ def test_it_embeds_in_another_workflow() -> None:
         "quality_wf.assess",
         "quality_wf.select",
         "denoise_wf.denoise",
+        "bias_wf.bias",
         "recon_wf.recon",
         "t2_wf.fit",
     ):
         assert f"mine.fetal_t2_wf.{step}" in names
     order = [node.name for node in pe.workflows.topological_sort(outer._create_flat_graph())[0]]
-    steps = ["check", "mask", "select", "denoise", "recon", "fit"]
+    steps = ["check", "mask", "select", "denoise", "bias", "recon", "fit"]
     assert [name for name in order if name in steps] == steps
