@@ -11,7 +11,7 @@ from bids_app.inheritance import inherited_metadata
 from bids_app.session import GivenEcho, SessionInputs, StackProblem
 from fetalt2prep.io.sidecar import InputError, echo_time_s
 
-NOT_ECHOES = ("preproc", "rmse", "sampled")
+NOT_ECHOES = ("bias", "density", "preproc", "rmse", "sampled")
 """``desc-`` of T2w images beside reconstructed echoes that are none."""
 Found = tuple[Path, Mapping[str, str]]
 

@@ -38,9 +38,10 @@ def test_masks_then_reconstruction_then_t2_of_it(
     assert files(anat) == expected
     assert "Only brain masks were asked for." in (out / "sub-01.html").read_text()
 
-    # What is sampled besides must not be taken for an echo of its own.
-    assert app(three, tmp_path, "--recon-only", "--recon-resolution", "3", "2.5") == 0
-    assert any("_res-" in name for name in files(anat))
+    # What is sampled besides, the field of the coils and the density must not be taken for echoes of their own.
+    assert app(three, tmp_path, "--recon-only", "--bias", "n4", "--recon-resolution", "3", "2.5") == 0
+    for part in ("_res-", "_desc-bias_T2w", "_desc-density_T2w"):
+        assert any(part in name for name in files(anat)), part
     assert "T2 was not asked for." in (out / "sub-01.html").read_text()
     assert "sub-01_acq-good_rec-inr_echo-3_desc-recon_T2w.nii.gz" in files(anat)
     assert not [name for name in files(anat) if "T2map" in name]
@@ -54,7 +55,7 @@ def test_masks_then_reconstruction_then_t2_of_it(
     assert "Reconstructed volumes at 80, 160 and 240 ms were given" in page
 
     capsys.readouterr()
-    assert app(three, tmp_path, "--level", "minimal", "-v") == 0
+    assert app(three, tmp_path, "--level", "minimal", "--bias", "n4", "-v") == 0
     log = max((out / "logs").glob("run-*.log"), key=lambda path: path.stat().st_mtime_ns).read_text()
     assert log.count('[Node] Cached "fetalt2prep_') >= 2
     whole = nib.load(anat / "sub-01_acq-good_rec-inr_T2map.nii.gz").get_fdata()

@@ -57,7 +57,7 @@ def one_file(write: WriteStack) -> list[str]:
         change=lambda pixels: np.stack([pixels * np.exp(-te_s / 0.15) + 1 for te_s in TES_S], axis=-1),
         mask=True,
     )
-    return ["--level", "minimal", "--write-graph", "--md-only-boilerplate"]
+    return ["--level", "minimal", "--bias", "n4", "--write-graph", "--md-only-boilerplate"]
 
 
 LAYOUTS: tuple[Callable[[WriteStack], list[str]], ...] = (sessions, mese, one_file)
