@@ -160,7 +160,7 @@ def test_equal_echo_times_give_a_reconstruction_without_t2(
     bids: Path, write_stack: WriteStack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for run_number in (1, 2, 3):
-        write_stack(f"sub-01_run-{run_number}_T2w", 0.1, mask=True)
+        write_stack(f"sub-01_run-{run_number}_T2w", 0.1, mask=True, change=lambda pixels, n=run_number: pixels + n)
     assert app(bids, tmp_path) == 0
     anat = tmp_path / "out" / "sub-01" / "anat"
     assert (anat / "sub-01_rec-inr_echo-1_desc-recon_T2w.nii.gz").is_file()

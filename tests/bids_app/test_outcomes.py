@@ -185,4 +185,5 @@ def test_results_of_an_earlier_run_do_not_stay_beside_others(
     assert app(bids, tmp_path) == 0
     assert "sub-01_rec-inr_T2map.nii.gz" in capsys.readouterr().out
     names = {path.name for path in anat.glob("*rec-inr*.nii.gz")}
-    assert names == {"sub-01_rec-inr_echo-1_desc-recon_T2w.nii.gz", "sub-01_rec-inr_desc-brain_mask.nii.gz"}
+    kept = ("echo-1_desc-recon_T2w", "desc-brain_mask", "desc-density_T2w")
+    assert names == {f"sub-01_rec-inr_{name}.nii.gz" for name in kept}

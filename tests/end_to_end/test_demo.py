@@ -91,6 +91,7 @@ def test_all_files_of_the_sound_participant_are_there(demo: tuple[Demo, int]) ->
         "rec-inr_desc-reason_dseg",
         "rec-inr_label-CSF_probseg",
         "rec-inr_desc-bias_T2w",
+        "rec-inr_desc-density_T2w",
     ]
     images += [f"rec-inr_echo-{n}_desc-recon_T2w" for n in (1, 2, 3)]
     for plane in ("ax", "cor", "sag"):
@@ -99,7 +100,9 @@ def test_all_files_of_the_sound_participant_are_there(demo: tuple[Demo, int]) ->
             images += [f"{stack}_desc-preproc_T2w", f"{stack}_desc-brain_mask"]
     expected = {stem(f"{name}.{end}") for name in images for end in ("nii.gz", "json")}
     expected |= {
-        stem(f"rec-inr_desc-{d}_stats.{end}") for d in ("stacks", "slices", "regions") for end in ("tsv", "json")
+        stem(f"rec-inr_desc-{d}_stats.{end}")
+        for d in ("stacks", "slices", "regions", "quality", "audit")
+        for end in ("tsv", "json")
     }
     expected |= {stem(f"rec-inr_desc-{d}_stats.json") for d in ("recon", "t2", "budget")}
     assert {path.name for path in data.anat.iterdir()} == expected

