@@ -7,6 +7,7 @@ import math
 from bids_app.report.derivatives import Session, Table, numbers, read_table, short_label
 
 QUALITY_TABLE, AUDIT_TABLE = "desc-quality_stats.tsv", "desc-audit_stats.tsv"
+UNITS = {"_per_mm": "1/mm", "_ml": "mL", "_mm": "mm", "_deg": "°"}
 LEVELS = {"error": "bad", "warning": "care", "info": ""}
 """Level of a finding and how it is marked."""
 
@@ -45,8 +46,11 @@ def findings(table: Table, level: str) -> tuple[str, ...]:
 
 
 def quality_table(table: Table) -> tuple[list[str], list[dict[str, object]]]:
-    """Columns and rows of the table of quality: numbers to three digits, other cells as they are."""
-    columns = [name for name in table if name != "stack"]
+    """Columns and rows of the table of quality: numbers to three digits, other cells as they are.
+
+    A column in which no stack has a value is left out.
+    """
+    columns = [name for name in table if name != "stack" and any(_plain(cell) for cell in table[name])]
     numeric = {name: numbers(table, name) for name in columns}
     rows: list[dict[str, object]] = []
     for n, stack in enumerate(table.get("stack", [])):
@@ -55,7 +59,15 @@ def quality_table(table: Table) -> tuple[list[str], list[dict[str, object]]]:
             for name in columns
         ]
         rows.append({"label": short_label(stack), "cells": cells})
-    return [name.replace("_", " ") for name in columns], rows
+    return [_heading(name) for name in columns], rows
+
+
+def _heading(name: str) -> str:
+    """``mask_volume_ml`` -> ``mask volume (mL)``."""
+    for end, unit in UNITS.items():
+        if name.endswith(end):
+            return f"{name.removesuffix(end).replace('_', ' ')} ({unit})"
+    return name.removeprefix("n_").replace("_", " ")
 
 
 def _plain(text: str) -> str:

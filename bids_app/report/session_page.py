@@ -14,6 +14,7 @@ from bids_app.report import audit, drawings_maps, drawings_slices
 from bids_app.report.derivatives import Session, numbers, read_volume, stack_motions
 from bids_app.report.figures_recon import shared_window
 from bids_app.report.figures_t2 import t2_range_ms
+from bids_app.report.gaps import gap_sentences, gap_warning
 from bids_app.report.literature import told
 from bids_app.report.measured import agreements, stack_pictures
 from bids_app.report.page import Page, json_block
@@ -141,9 +142,7 @@ class SessionPage:
             n_guessed_masks=sum(s not in ("given", "n/a", "") for s in session.stacks.get("mask_source", [])),
             audit_errors=audit.findings(found, "error"),
             audit_warnings=audit.findings(found, "warning"),
-            under_determined=tuple(
-                f"Under-determined: {text}" for text in listed(session.facts.get("under_determined"))
-            ),
+            under_determined=gap_warning(session.facts.get("under_determined")),
             cautions=(*budget_warnings(session), *listed(session.facts.get("notes")), *session.notes),
             errors=errors,
         )
@@ -189,7 +188,7 @@ class SessionPage:
             raw=raw,
             sharpness=sharp,
             figures=figures,
-            under_determined=listed(session.facts.get("under_determined")),
+            under_determined=gap_sentences(session.facts.get("under_determined")),
         )
 
     def _add_maps(self, not_asked: str, maps: list[Shown]) -> None:

@@ -240,11 +240,15 @@ def test_tables_pictures_and_slices_are_reached_with_the_keyboard(make_session) 
 
 
 def test_audit_quality_density_and_under_determined_regions_are_shown_when_they_are_there(make_session) -> None:
-    out_dir = make_session(facts={"under_determined": [{"place": "left temporal pole", "volume_ml": 1.5}]})
+    gap = {"centre_mm": [0.0, 2.5, -13.6], "volume_mm3": 2100.0, "te_s": [0.1, 0.3], "share_of_mask": 0.041}
+    out_dir = make_session(facts={"under_determined": [gap]})
     assert "Header audit" not in build(out_dir).sections["inputs"]
     start = f"{out_dir}/sub-01/anat/sub-01_rec-inr"
     stack = "sub-01_acq-ax_run-1_T2w"
-    write_rows([{"stack": stack, "snr": 23.456, "sharpness": 0.5}], Path(f"{start}_desc-quality_stats.tsv"))
+    write_rows(
+        [{"stack": stack, "snr": 23.456, "sharpness_per_mm": 0.5, "reason": "n/a"}],
+        Path(f"{start}_desc-quality_stats.tsv"),
+    )
     finding = {"check": "slice_gap", "level": "warning", "found": EVIL, "action": "none"}
     write_rows([{"stack": stack} | finding], Path(f"{start}_desc-audit_stats.tsv"))
     write_image(np.full(SHAPE, 4.5, np.float32), AFFINE, Path(f"{start}_desc-density_T2w.nii.gz"))
@@ -254,8 +258,8 @@ def test_audit_quality_density_and_under_determined_regions_are_shown_when_they_
     assert "23.5 0.5" in page.sections["inputs"]
     assert f"slice gap: {EVIL}" in page.sections["summary"]
     assert "0 to 5: dark voxels" in page.sections["reconstruction"]
-    assert "place left temporal pole, volume ml 1.5" in page.sections["reconstruction"]
-    assert "Under-determined: place left temporal pole" in page.sections["summary"]
+    assert "At 100 and 300 ms: 2100 mm³" in page.sections["reconstruction"]
+    assert "Too few slices measure 4% of the brain mask" in page.sections["summary"]
 
 
 def test_time_and_memory_of_each_stage_are_shown(make_session) -> None:

@@ -100,11 +100,12 @@ def test_the_audit_lists_the_gravest_first_and_says_what_was_done() -> None:
 
 
 def test_quality_is_shown_as_it_was_written() -> None:
-    columns, rows = quality_table(
-        {"stack": ["sub-01_acq-ax_T2w"], "snr": ["23.456"], "verdict_text": ["sharp"], "x": ["n/a"]}
-    )
-    assert columns == ["snr", "verdict text", "x"]
-    assert rows == [{"label": "acq-ax", "cells": ["23.5", "sharp", "n/a"]}]
+    stacks = {"stack": ["sub-01_acq-ax_T2w", "sub-01_acq-cor_T2w"]}
+    measures = {"motion_index_mm": ["1.2345", "n/a"], "verdict_text": ["sharp", "dull"], "x": ["n/a", "n/a"]}
+    columns, rows = quality_table(stacks | measures)
+    assert columns == ["motion index (mm)", "verdict text"]  # what no stack has is left out
+    assert [row["cells"] for row in rows] == [["1.23", "sharp"], ["n/a", "dull"]]
+    assert rows[0]["label"] == "acq-ax"
     assert quality_table({}) == ([], [])
 
 
