@@ -266,14 +266,8 @@ def test_time_and_memory_of_each_stage_are_shown(make_session) -> None:
     out_dir = make_session()
     log = out_dir / "sub-01" / "log" / "run1"
     log.mkdir(parents=True)
-    row = {
-        "session": "sub-01",
-        "step": "fetal_t2_wf.recon_wf.recon",
-        "status": "done",
-        "wall_seconds": 49.2,
-        "peak_memory_gb": 0.98,
-    }
-    write_rows([row], log / "stages.tsv")
+    row = {"session": "sub-01", "step": "fetal_t2_wf.recon_wf.recon", "status": "done"}
+    write_rows([row | {"wall_seconds": 49.2, "peak_memory_gb": 0.98}], log / "stages.tsv")
     about = build(out_dir).sections["about"]
     assert "recon recon 49.2 s, 0.98 GB" in about
     assert "random seed 7" in about
