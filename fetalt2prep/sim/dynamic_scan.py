@@ -107,7 +107,7 @@ def simulate_dynamic(options: DynamicOptions, seed: int = 1) -> DynamicScan:
     if options.scene == "fetal":
         motion = draw_jumps(options.n_jumps, float(order.size * frame_s), generator)
     maps_fine = coil_maps(options.n * FINE, options.n_coils, generator)
-    phase = _background_phase(options.n * FINE, generator)
+    phase = background_phase(options.n * FINE, generator)
     scene = MovingScene(options, motion, phase, int(generator.integers(2**31)))
     k_per_pixel, lines = None, None
     if options.sampling == "radial":
@@ -121,10 +121,10 @@ def simulate_dynamic(options: DynamicOptions, seed: int = 1) -> DynamicScan:
     truth = torch.stack([scene.truth(options.slices_z[s], float(times_s[s, f].mean())) for s, f in places])
     magnitude = truth.abs()
     sigma = float(magnitude[magnitude > 0.1 * magnitude.max()].mean()) / options.snr
-    noise = torch.from_numpy(_white((options.n_coils, options.noise_readouts * clean.shape[-1]), generator)) * sigma
+    noise = torch.from_numpy(white_noise((options.n_coils, options.noise_readouts * clean.shape[-1]), generator)) * sigma
     return replace(
         scan,
-        samples=clean + torch.from_numpy(_white(tuple(clean.shape), generator)) * sigma,
+        samples=clean + torch.from_numpy(white_noise(tuple(clean.shape), generator)) * sigma,
         noise=noise,
         maps=maps_fine[:, ::FINE, ::FINE].contiguous(),
         truth=truth.unflatten(0, (n_slices, n_frames)),
@@ -169,7 +169,8 @@ def coil_maps(n: int, n_coils: int, generator: np.random.Generator) -> Tensor:
     return torch.from_numpy(maps / np.sqrt((np.abs(maps) ** 2).sum(0)))
 
 
-def _background_phase(n: int, generator: np.random.Generator) -> Tensor:
+def background_phase(n: int, generator: np.random.Generator) -> Tensor:
+    """Slowly varying phase of a receiver, ``exp(i phase)``, (n, n)."""
     axis = 2 * (np.arange(n) + 0.5) / n - 1.0
     y, x = axis[:, None], axis[None, :]
     a = generator.normal(0, 0.5, 5)
@@ -177,7 +178,7 @@ def _background_phase(n: int, generator: np.random.Generator) -> Tensor:
     return torch.from_numpy(np.exp(1j * phase).astype(np.complex64))
 
 
-def _white(shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.complex64]:
+def white_noise(shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.complex64]:
     """Complex noise with mean power 1."""
     parts = generator.standard_normal((*shape, 2), dtype=np.float32)
     return (parts.view(np.complex64)[..., 0]) / np.float32(math.sqrt(2))

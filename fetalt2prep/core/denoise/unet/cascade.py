@@ -16,10 +16,10 @@ Consistency = Callable[[Tensor], Tensor]
 
 
 class DenoisingCascade(nn.Module):
-    """``r_k = x_(k-1) + R(x_(k-1), u, sigma)``, ``x_k = F(u, r_k)``, from ``x_0 = u``; R and F are the same in all stages.
+    """``r_k = x_(k-1) + R(x_(k-1), u, sigma)``, ``x_k = F(u, r_k)``, from ``x_0 = u``; stages share R and F.
 
-    After Yu et al. 2024, doi:10.12117/jccmi.2024.01.012, whose figures of the layers are not in its text: widths, number
-    of stages, the gate and the map of noise are choices made here. For ``a > 0``: scaling ``image`` and ``sigma`` by
+    After Yu et al. 2024, doi:10.12117/jccmi.2024.01.012, who publish neither widths nor numbers of layers and stages:
+    these, the gate and the map of noise are choices made here. For ``a > 0``: scaling ``image`` and ``sigma`` by
     ``a`` scales the result by ``a``.
     """
 

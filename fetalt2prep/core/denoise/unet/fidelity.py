@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -23,7 +25,7 @@ class FidelityNet(nn.Module):
     def __init__(self, n_filters: int = N_FILTERS, n_layers: int = N_LAYERS) -> None:
         super().__init__()
         widths = (2, *[n_filters] * (n_layers - 1), 1)
-        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairwise(widths))
         last = self.layers[-1]
         assert isinstance(last, nn.Conv2d)
         assert last.bias is not None
