@@ -21,6 +21,7 @@ COMMANDS = {
     "t2map": "T2 of co-registered echoes, without BIDS",
     "protocol": "echo times that measure T2 best",
     "train-mask": "train the network that finds the brain",
+    "train-denoiser": "train the network that denoises slices",
     "kt-recon": "image series from undersampled dynamic raw data",
     "simulate-kt": "raw data of a simulated moving slice",
 }

@@ -121,7 +121,9 @@ def simulate_dynamic(options: DynamicOptions, seed: int = 1) -> DynamicScan:
     truth = torch.stack([scene.truth(options.slices_z[s], float(times_s[s, f].mean())) for s, f in places])
     magnitude = truth.abs()
     sigma = float(magnitude[magnitude > 0.1 * magnitude.max()].mean()) / options.snr
-    noise = torch.from_numpy(white_noise((options.n_coils, options.noise_readouts * clean.shape[-1]), generator)) * sigma
+    noise = (
+        torch.from_numpy(white_noise((options.n_coils, options.noise_readouts * clean.shape[-1]), generator)) * sigma
+    )
     return replace(
         scan,
         samples=clean + torch.from_numpy(white_noise(tuple(clean.shape), generator)) * sigma,
