@@ -26,12 +26,12 @@ from fetalt2prep.core.bias.estimate import estimate_field
 from fetalt2prep.core.bias.field import unbiased
 from fetalt2prep.core.bias.options import BIASES
 from fetalt2prep.core.denoise.noise import estimate_noise_sigma
-from fetalt2prep.core.denoise.options import DENOISERS, WITHOUT_FLOOR
-from fetalt2prep.core.denoise.registry import REGISTRY
+from fetalt2prep.core.denoise.options import DENOISERS
 from fetalt2prep.core.recon.joint import reconstruct
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.stack import Stack
 from fetalt2prep.interfaces.n4 import n4_log_field
+from fetalt2prep.io.denoiser import denoise_stack
 from fetalt2prep.sim import CaseOptions, simulate_case, write_case
 from fetalt2prep.sim.score.truth_files import find_truth
 
@@ -72,8 +72,10 @@ def simulated(name: str, options: CaseOptions, folder: Path) -> Case:
 def denoised(stack: Stack, name: str) -> Stack:
     """The stack as it enters the reconstruction."""
     sigma = estimate_noise_sigma(stack.pixels, stack.mask)
-    pixels = REGISTRY[name](stack.pixels, sigma, stack.mask)
-    return replace(stack, pixels=pixels, noise_sigma=sigma, noise_floor=0.0 if name in WITHOUT_FLOOR else sigma)
+    found = denoise_stack(name, stack.pixels, sigma, stack.mask)
+    if found.note:
+        raise ValueError(f"{stack.name}: {found.note}")
+    return replace(stack, pixels=found.pixels, noise_sigma=sigma, noise_floor=found.floor)
 
 
 def run(case: Case, planes: Sequence[str], name: str, bias: str, resolution_mm: float) -> dict[str, object]:

@@ -40,6 +40,18 @@ class Derivative:
     """Sidecar; empty: none is written."""
 
 
+@dataclass(frozen=True)
+class StackFiles:
+    """A stack that entered the reconstruction."""
+
+    name: str
+    image: str
+    """Denoised, and divided by the field of the coils."""
+    mask: str
+    denoise_note: str = ""
+    """Why another denoiser was used than was asked for; empty where it was not."""
+
+
 def session_source(session: SessionInputs) -> str:
     """A path with the entities of the whole session: subject, session, and ``acq-`` when there is but one.
 
@@ -52,21 +64,15 @@ def session_source(session: SessionInputs) -> str:
 def stack_derivatives(
     session: SessionInputs,
     options: Options,
-    names: Sequence[str],
-    stacks: Sequence[str],
-    masks: Sequence[str],
+    used: Sequence[StackFiles],
     table: str,
 ) -> list[Derivative]:
-    """Denoised stacks with their masks, unless the level is minimal, and the table of stacks.
-
-    ``names`` are those of the stacks that were used, in the order of ``stacks`` and ``masks``.
-    """
+    """Denoised stacks with their masks, unless the level is minimal, and the table of stacks."""
     by_name = {stack.name: stack for stack in session.stacks}
     found: list[Derivative] = []
-    wanted = zip(names, stacks, masks, strict=True) if options.level == "full" or options.steps == "masks" else ()
-    for name, image, mask in wanted:
-        stack = by_name[name]
-        raw = str(stack.image.with_name(f"{name}.nii.gz"))  # a volume of a larger file has a name of its own
+    for files in used if options.level == "full" or options.steps == "masks" else ():
+        stack = by_name[files.name]
+        raw = str(stack.image.with_name(f"{files.name}.nii.gz"))  # a volume of a larger file has a name of its own
         preproc = {
             "Description": "Stack as it enters the reconstruction",
             "Sources": [raw_uri(stack, options)],
@@ -75,7 +81,7 @@ def stack_derivatives(
             "EchoTime": stack.te_s,
             "SliceThickness": stack.thickness_mm,
             **field_strength([stack]),
-            "Denoising": DENOISERS[options.denoise],
+            "Denoising": files.denoise_note or DENOISERS[options.denoise],
             "BiasCorrection": BIASES["none" if options.steps == "masks" else options.bias],
         }
         brain = {
@@ -88,13 +94,13 @@ def stack_derivatives(
         suffix = stack.entities["suffix"]
         found += [
             Derivative(
-                in_file=image,
+                in_file=files.image,
                 source=raw,
                 entities={"desc": "preproc", "suffix": suffix},
                 meta=stamp(preproc, options),
             ),
             Derivative(
-                in_file=mask,
+                in_file=files.mask,
                 source=raw,
                 # A T2w and a MESE stack may share all entities, and of a mask BIDS takes no mod-.
                 entities={"desc": "brain" if suffix == "T2w" else f"brain{suffix}", "suffix": "mask"},

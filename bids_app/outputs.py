@@ -23,6 +23,7 @@ from niworkflows.interfaces.bids import PrepareDerivative
 
 from bids_app.derivatives import (
     Derivative,
+    StackFiles,
     density_derivative,
     given_derivatives,
     recon_derivatives,
@@ -114,6 +115,7 @@ class SinkBase(SimpleInterface):
 class _SinkStacksInputSpec(SinkInputSpec):
     stacks = InputMultiObject(File(exists=True), mandatory=True, desc="denoised stacks")
     stack_masks = InputMultiObject(File(exists=True), mandatory=True, desc="their masks, same order")
+    denoise_notes = traits.List(traits.Str, mandatory=True, desc="why another denoiser was used, same order")
     stack_table = File(exists=True, mandatory=True, desc="table of stacks")
 
 
@@ -130,11 +132,13 @@ class SinkStacks(SinkBase):
         )
         full = cwd / "stacks.tsv"
         pd.concat([table, left_out]).to_csv(full, sep="\t", na_rep="n/a", index=False)
-        return stack_derivatives(session, options, names, self.inputs.stacks, self.inputs.stack_masks, str(full))
+        files = zip(names, self.inputs.stacks, self.inputs.stack_masks, self.inputs.denoise_notes, strict=True)
+        return stack_derivatives(session, options, [StackFiles(*of_one) for of_one in files], str(full))
 
 
 class _SinkReconInputSpec(SinkInputSpec):
     stack_table = File(exists=True, mandatory=True, desc="table of stacks")
+    denoise_notes = traits.List(traits.Str, mandatory=True, desc="why another denoiser was used, of each used stack")
     echo_files = InputMultiObject(File(exists=True), mandatory=True, desc="reconstructed echoes")
     te_s = InputMultiObject(traits.Float, mandatory=True, desc="their echo times, s")
     brain_mask = File(exists=True, mandatory=True, desc="mask of the reconstruction")
@@ -154,7 +158,8 @@ class SinkRecon(SinkBase):
         names = used_stacks(read_stack_table(i.stack_table))
         in_use = replace(session, stacks=tuple(stack for stack in session.stacks if stack.name in names))
         info = json.loads(Path(i.recon_info).read_text())
-        info["notes"] = [*info.get("notes", []), *in_use.notes]
+        denoised = [f"{stack}: {note}" for stack, note in zip(names, i.denoise_notes, strict=True) if note]
+        info["notes"] = [*info.get("notes", []), *in_use.notes, *denoised]
         info["before"] = {"denoise": options.denoise, "bias": options.bias}
         account = cwd / "recon.json"
         account.write_text(json.dumps(info, indent=2) + "\n")

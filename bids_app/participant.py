@@ -121,11 +121,12 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
 
     sinks: list[Sink] = [
         ("sink_quality", SinkQuality, ["quality_table", "audit_table"]),
-        ("sink_stacks", SinkStacks, ["stacks", "stack_masks", "stack_table"]),
+        ("sink_stacks", SinkStacks, ["stacks", "stack_masks", "stack_table", "denoise_notes"]),
     ]
     if reconstruct:
         ports = [
             "stack_table",
+            "denoise_notes",
             "echo_files",
             "te_s",
             "brain_mask",

@@ -36,6 +36,7 @@ DENOISED = {
     "nlm-rician": "was denoised with non-local means [4], and the bias of magnitude noise was taken off [6]",
     "tv": "was denoised by total variation [7]",
     "wavelet": "was denoised by local shrinkage of its shift-invariant Haar coefficients [8]",
+    "unet": "was denoised by a residual U-Net with a fidelity network [10], trained on simulated slices",
 }
 """What was done to each slice, by the name of the denoiser."""
 UNBIASED = (
@@ -121,6 +122,13 @@ REFERENCES = (
             " correction. IEEE Trans Med Imaging 29(6), 2010."
         ),
         link="https://doi.org/10.1109/TMI.2010.2046908",
+    ),
+    Reference(
+        text=(
+            "Yu HJ, Miao ZZ, Li RY, Chen FJ, Chu ZF, Guo HY, Li YS, Li Y, Liang XY. A fast MR imaging technique with"
+            " decent generalization performance based on deep neural networks. J China Clin Med Imaging 35(1), 2024."
+        ),
+        link="https://doi.org/10.12117/jccmi.2024.01.012",
     ),
 )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec, traits
 
-from fetalt2prep.core.denoise.options import DENOISERS, WITHOUT_FLOOR
+from fetalt2prep.core.denoise.options import DENOISERS
 
 
 class _DenoiseInputSpec(BaseInterfaceInputSpec):
@@ -20,6 +21,7 @@ class _DenoiseOutputSpec(TraitedSpec):
     out_file = File(exists=True, desc="denoised stack, same scale and grid")
     noise_sigma = traits.Float(desc="standard deviation of the noise before, scanner units")
     noise_floor = traits.Float(desc="the same as far as it still lifts dark pixels; 0 after a method that takes it off")
+    note = traits.Str(desc="why another method was used than was asked for; empty where it was not")
 
 
 class Denoise(SimpleInterface):
@@ -30,7 +32,7 @@ class Denoise(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         from fetalt2prep.core.denoise.noise import estimate_noise_sigma
-        from fetalt2prep.core.denoise.registry import REGISTRY
+        from fetalt2prep.io.denoiser import denoise_stack
         from fetalt2prep.io.volume import read_volume, save_volume
 
         in_file = Path(self.inputs.in_file)
@@ -38,8 +40,9 @@ class Denoise(SimpleInterface):
         in_mask = self.inputs.in_mask
         mask = read_volume(Path(in_mask))[0] > 0 if isinstance(in_mask, str) else None
         sigma = estimate_noise_sigma(pixels, mask)
-        denoised = REGISTRY[self.inputs.method](pixels, sigma, mask)
-        out_file = save_volume(denoised, affine, Path(runtime.cwd) / in_file.name)
-        floor = 0.0 if self.inputs.method in WITHOUT_FLOOR else sigma
-        self._results.update(out_file=str(out_file), noise_sigma=sigma, noise_floor=floor)
+        found = denoise_stack(self.inputs.method, pixels, sigma, mask)
+        if found.note:
+            logging.getLogger("nipype.interface").warning("%s: %s", in_file.name, found.note)
+        out_file = save_volume(found.pixels, affine, Path(runtime.cwd) / in_file.name)
+        self._results.update(out_file=str(out_file), noise_sigma=sigma, noise_floor=found.floor, note=found.note)
         return runtime

@@ -31,14 +31,18 @@ def init_denoise_wf(method: str = "nlm", name: str = "denoise_wf") -> pe.Workflo
         Standard deviation of the noise of each before, scanner units.
     noise_floors
         The same as far as it still lifts dark pixels: 0 after a method that takes it off.
+    notes
+        Of each stack why another method was used than was asked for; empty where it was not.
     """
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(IdentityInterface(fields=["in_files", "masks"]), name="inputnode")
-    outputnode = pe.Node(IdentityInterface(fields=["out_files", "noise_sigmas", "noise_floors"]), name="outputnode")
+    outputnode = pe.Node(
+        IdentityInterface(fields=["out_files", "noise_sigmas", "noise_floors", "notes"]), name="outputnode"
+    )
     denoise = pe.MapNode(Denoise(method=method), iterfield=["in_file", "in_mask"], name="denoise")
     workflow.connect([
         (inputnode, denoise, [("in_files", "in_file"), ("masks", "in_mask")]),
         (denoise, outputnode, [("out_file", "out_files")]),
-        (denoise, outputnode, [("noise_sigma", "noise_sigmas"), ("noise_floor", "noise_floors")]),
+        (denoise, outputnode, [("noise_sigma", "noise_sigmas"), ("noise_floor", "noise_floors"), ("note", "notes")]),
     ])  # fmt: skip
     return workflow

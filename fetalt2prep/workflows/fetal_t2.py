@@ -125,6 +125,8 @@ def init_fetal_t2_wf(
     -------
     stacks, stack_masks
         Stacks that entered the reconstruction, denoised and divided by that field, slices last; their masks.
+    denoise_notes
+        Of each of these stacks why another denoiser was used than was asked for; empty where it was not.
     stack_table
         One row per stack, with the reason where one was set aside (TSV).
     quality_table, audit_table
@@ -149,7 +151,7 @@ def init_fetal_t2_wf(
         The same at the spacings of ``sample_mm``, a list for each; no T2 with one echo time. Only with ``sample_mm``.
     """
     fit_t2 = fit_t2 and reconstruct
-    outputs = ["stacks", "stack_masks", "stack_table", "quality_table", "audit_table"]
+    outputs = ["stacks", "stack_masks", "stack_table", "quality_table", "audit_table", "denoise_notes"]
     outputs += [*RECON_OUTPUTS.values(), "slice_table"] if reconstruct else []
     outputs += ["bias_field", "bias_info"] if reconstruct and bias != "none" else []
     outputs += T2_OUTPUTS.values() if fit_t2 else []
@@ -176,6 +178,7 @@ def init_fetal_t2_wf(
         (mask_wf, quality_wf, [(f"outputnode.{port}", f"inputnode.{port}") for port in OF_MASKS.values()]),
         (quality_wf, denoise_wf, [("outputnode.out_files", "inputnode.in_files")]),
         (quality_wf, denoise_wf, [("outputnode.masks", "inputnode.masks")]),
+        (denoise_wf, outputnode, [("outputnode.notes", "denoise_notes")]),
         (quality_wf, outputnode, [("outputnode.masks", "stack_masks")]),
         (quality_wf, outputnode, [(f"outputnode.{port}", port) for port in ("stack_table", "quality_table")]),
         (audit, outputnode, [("audit_table", "audit_table")]),

@@ -25,6 +25,8 @@ from fetalt2prep.io.volume import save_volume
 
 WriteStack = Callable[..., Path]
 TES_S = (0.1, 0.2, 0.4)
+OTHER_DENOISER = "non-local means in place of the network"
+"""Note on the second stack that was used."""
 
 
 @pytest.fixture
@@ -53,10 +55,13 @@ def run_sinks(session: SessionInputs, options: Options, folder: Path) -> None:
     common: dict[str, Any] = {"session": session, "options": options}
     stacks = [result(folder, f"denoised_{s.name}") for s in used]
     masks = [result(folder, f"mask_{s.name}", "uint8") for s in used]
-    SinkStacks(**common, stacks=stacks, stack_masks=masks, stack_table=table).run(cwd=str(folder))
+    notes = ["", OTHER_DENOISER, *[""] * (len(used) - 2)]
+    files_of_stacks = {"stacks": stacks, "stack_masks": masks, "denoise_notes": notes}
+    SinkStacks(**common, **files_of_stacks, stack_table=table).run(cwd=str(folder))
     SinkRecon(
         **common,
         stack_table=table,
+        denoise_notes=notes,
         echo_files=[result(folder, f"echo{n}") for n in range(3)],
         te_s=list(TES_S),
         brain_mask=result(folder, "mask", "uint8"),
@@ -240,9 +245,12 @@ def test_sidecars_and_headers(bids: Path, write_stack: WriteStack, options: Opti
     mask = read("acq-ax_echo-1_desc-brain_mask")
     assert mask["Sources"] == ["bids:masks:sub-01/anat/sub-01_acq-ax_echo-1_desc-brain_mask.nii.gz"]
     assert mask["Type"] == "Brain"
-    first, second = read("rec-inr_desc-recon_stats")["notes"]
+    first, second, third = read("rec-inr_desc-recon_stats")["notes"]
     assert first == "from the engine"
     assert second.startswith("All stacks are axial")
+    assert third.endswith(OTHER_DENOISER)
+    noted = third.partition(":")[0].removeprefix("sub-01_").removesuffix("_T2w")
+    assert read(f"{noted}_desc-preproc_T2w")["Denoising"] == OTHER_DENOISER
     image = nib.load(anat / "sub-01_rec-inr_T2map.nii.gz")
     assert (int(image.header["qform_code"]), int(image.header["sform_code"])) == (1, 1)
     assert image.header.get_xyzt_units()[0] == "mm"

@@ -8,6 +8,7 @@ DENOISERS = {
     "nlm-rician": "non-local means in each slice, with the bias of magnitude noise taken off",
     "tv": "total variation in each slice",
     "wavelet": "shrinkage of shift-invariant Haar wavelets in each slice",
+    "unet": "residual U-Net with fidelity network in each slice, trained on simulated pairs",
 }
-WITHOUT_FLOOR = ("nlm-rician",)
+WITHOUT_FLOOR = ("nlm-rician", "unet")
 """Those after which a dark pixel is no longer lifted by the magnitude of the noise."""

@@ -1,4 +1,4 @@
-"""The denoisers of stacks by name, all called alike."""
+"""The denoisers of stacks that need no weights, by name, all called alike."""
 
 from __future__ import annotations
 
@@ -30,4 +30,4 @@ REGISTRY: dict[str, Denoiser] = {
     "tv": denoise_tv,
     "wavelet": denoise_wavelet,
 }
-"""Every name in :data:`.options.DENOISERS`."""
+"""Every name in :data:`.options.DENOISERS` but ``unet``: its weights are in a file (:mod:`fetalt2prep.io.denoiser`)."""
