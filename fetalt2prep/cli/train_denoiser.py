@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--steps", type=int, metavar="N", help="steps of the optimiser (None: the profile's)")
     add("--scenes", type=int, metavar="N", help="scenes to draw, four pairs each (None: the profile's)")
     add("--parts", nargs="+", metavar="PART", help="parts of the body (None: all)")
+    add("--learning-rate", type=float, metavar="RATE", help="highest learning rate (None: the profile's)")
+    add("--single-share", type=float, metavar="SHARE", help="of the steps with one stage (None: the profile's)")
+    add("--start-from", type=Path, metavar="FILE", help="weights to begin with (None: random ones)")
     add("--contrasts", nargs="+", metavar="NAME", help="contrasts (None: all)")
     add("--validation", type=int, default=12, metavar="N", help="further scenes, to measure the result")
     add("--seed", type=int, default=0, help="seed of network, pairs and batches")
@@ -67,19 +70,26 @@ def run(arguments: argparse.Namespace) -> int:
     from fetalt2prep.sim.pairs.pool import pair_pool
 
     meter = Meter()
-    sizes = dict(PROFILES[arguments.profile])
-    sizes |= {"n_steps": arguments.steps} if arguments.steps is not None else {}
-    sizes |= {"n_scenes": arguments.scenes} if arguments.scenes is not None else {}
-    options = TrainOptions(**sizes, seed=arguments.seed, device=arguments.device)
+    asked = {
+        "n_steps": arguments.steps,
+        "n_scenes": arguments.scenes,
+        "learning_rate": arguments.learning_rate,
+        "single_share": arguments.single_share,
+    }
+    given = {name: value for name, value in asked.items() if value is not None}
+    options = TrainOptions(**PROFILES[arguments.profile] | given, seed=arguments.seed, device=arguments.device)
     drawn = PairOptions(parts=tuple(arguments.parts or PARTS), contrasts=tuple(arguments.contrasts or CONTRASTS))
     torch.use_deterministic_algorithms(options.device == "cpu")
     out: Path = arguments.out
     smoke = arguments.profile == "smoke"
     n_unseen, n_workers = (1, 0) if smoke else (arguments.validation, arguments.workers)
+    state = new_state(options)
+    if arguments.start_from is not None:
+        state.network.load_state_dict(load_denoiser(arguments.start_from).state_dict())
     unseen = pair_pool(out / "pairs", n_unseen, drawn, seed=VALIDATION_SEED + options.seed)
     with pair_pool(out / "pairs", options.n_scenes, drawn, seed=options.seed, n_workers=n_workers) as pool:
         state, curve = train_in_chunks(
-            lambda state: DenoiserTraining(options, pool.read, state), new_state(options), options.n_steps,
+            lambda state: DenoiserTraining(options, pool.read, state), state, options.n_steps,
             out / "checkpoint.pt", (options, drawn), score="gain (dB)", every_chunk=_now_and_then(options, unseen),
         )  # fmt: skip
     path = save_denoiser(state.network.cpu(), out / "denoiser.safetensors")
@@ -140,18 +150,23 @@ def _card(
 ) -> dict[str, Any]:
     import dataclasses
 
+    from fetalt2prep.core.denoise.unet.denoise import Ranges
     from fetalt2prep.sim.pairs.plan import ACCELERATION, PIXEL_MM, SNR, TE_S
 
+    known = Ranges()
     command = f"fetalt2 train-denoiser OUT --profile {arguments.profile} --steps {options.n_steps}"
     command += f" --scenes {options.n_scenes} --seed {options.seed} --device {options.device}"
+    command += f" --learning-rate {options.learning_rate:g} --single-share {options.single_share:g}"
+    if arguments.start_from is not None:
+        command += f" --start-from {arguments.start_from.name}"
     return {
         "what": "bias-free residual U-Net with gated fidelity network, cascade with shared weights; 2D magnitudes",
         "data": f"{options.n_scenes} simulated scenes of fetalt2prep.sim.pairs, four slices each; no scan, no patient",
         "script": "fetalt2prep/cli/train_denoiser.py",
         "command": command,
         "ranges": {
-            "snr": [SNR[0], 200.0], "te_s": list(TE_S), "pixel_mm": list(PIXEL_MM), "acceleration": [1.0, ACCELERATION[1]],
-            "matrix": [32, 1024],
+            "snr": list(known.snr), "matrix": list(known.matrix), "te_s": list(TE_S), "pixel_mm": list(PIXEL_MM),
+            "acceleration": [1.0, ACCELERATION[1]], "snr_of_whole_pictures": list(SNR),
         },
         "options": dataclasses.asdict(options),
         "drawn": dataclasses.asdict(drawn),

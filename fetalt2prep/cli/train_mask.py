@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fetalt2prep.core.mask.train import TrainOptions, TrainState
+    from fetalt2prep.core.mask.train import MaskState, TrainOptions
     from fetalt2prep.sim.pictures.pool import PicturePool
 
 DESCRIPTION = (
@@ -17,7 +17,6 @@ DESCRIPTION = (
     "goes on where it ended; the same seed, machine and number of threads give the same weights."
 )
 VALIDATION_SEED = 5_000_000
-CHUNK = 50
 LIMITS = (
     "Every picture was drawn; what the drawing does not know (twins, malformations, other contrasts than T2-weighted, "
     "slices much thicker than 7 mm, an adult) the network does not know. Where it errs its confidence is mostly, not "
@@ -51,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from fetalt2prep.core.mask.train import TrainOptions
     from fetalt2prep.interfaces.account import Meter, software_versions
-    from fetalt2prep.io.mask_weights import save_mask_net, write_card
+    from fetalt2prep.io.mask_weights import save_mask_net
+    from fetalt2prep.io.weights import write_card
     from fetalt2prep.sim.pictures.pool import PicturePool
 
     meter = Meter()
@@ -80,40 +80,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _train(
     options: TrainOptions, pool: PicturePool, out: Path, start_from: Path | None
-) -> tuple[TrainState, list[float]]:
-    """Train in chunks; after each, the state is stored so that the next call can go on."""
-    import torch
-
-    from fetalt2prep.cli.progress_bar import ProgressBar
-    from fetalt2prep.core.fit import Stop, fit
-    from fetalt2prep.core.mask.train import MaskTraining, load_state, new_state, state_dict
+) -> tuple[MaskState, list[float]]:
+    """Train, from weights where they are given; the losses are those that were looked at."""
+    from fetalt2prep.cli.training import train_in_chunks
+    from fetalt2prep.core.mask.train import MaskTraining, new_state
     from fetalt2prep.io.mask_weights import load_mask_net
 
-    checkpoint, losses = out / "checkpoint.pt", []
     state = new_state(options)
-    if checkpoint.exists():
-        stored = torch.load(checkpoint, weights_only=True, map_location=options.device)
-        if stored["options"] != repr(options):
-            raise ValueError(f"{checkpoint}: is of a run with other options; name another folder, or remove it.")
-        state, losses = load_state(stored, options), list(stored["losses"])
-    elif start_from is not None:
+    if start_from is not None:
         state.network.load_state_dict(load_mask_net(start_from).state_dict())
-    with ProgressBar() as bar:
-        while state.step < options.n_steps:
-            n = min(CHUNK, options.n_steps - state.step)
-            done = fit(MaskTraining(options, pool.read, state), n, check_every=n)
-            if done.stop is Stop.NON_FINITE:
-                raise ValueError(f"step {state.step}: {done.stop.value}")
-            state = done.state
-            losses += done.losses
-            partial = checkpoint.with_suffix(".part")
-            torch.save({**state_dict(state), "options": repr(options), "losses": losses}, partial)
-            partial.replace(checkpoint)
-            bar(f"loss {losses[-1]:.3f}, overlap {state.overlap:.3f}", state.step, options.n_steps)
-    return state, losses
+    state, curve = train_in_chunks(
+        lambda state: MaskTraining(options, pool.read, state), state, options.n_steps, out / "checkpoint.pt", options,
+        score="overlap",
+    )  # fmt: skip
+    return state, [row["loss"] for row in curve]
 
 
-def _measure(state: TrainState, unseen: PicturePool) -> dict[str, Any]:
+def _measure(state: MaskState, unseen: PicturePool) -> dict[str, Any]:
     """Dice of whole synthetic stacks that were not trained on, outlined where the probability exceeds one half."""
     import numpy as np
     import torch

@@ -26,8 +26,9 @@ import torch
 from torch import Tensor
 
 from fetalt2prep.core.mask.learned import MaskModel
-from fetalt2prep.io.mask_weights import card_path, load_mask_net, packaged_weights
+from fetalt2prep.io.mask_weights import load_mask_net, packaged_weights
 from fetalt2prep.io.sidecar import InputError
+from fetalt2prep.io.weights import card_path
 
 KEYS: dict[str, type | tuple[type, ...]] = {
     "pixel_mm": (int, float),

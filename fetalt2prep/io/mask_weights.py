@@ -1,19 +1,12 @@
-"""Weights of the mask network: in safetensors, with a card beside them that tells where they come from."""
+"""Weights of the mask network."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from importlib import resources
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import torch
 
 from fetalt2prep.core.mask.network import WIDTHS, MaskNet
-from fetalt2prep.io.sidecar import InputError
-from fetalt2prep.io.tensor_file import load_tensors, save_tensors
+from fetalt2prep.io.weights import fill, packaged, read_weights, save_weights
 
 FORMAT = "fetalt2prep-mask-net-1"
 PACKAGED = "brain_mask.safetensors"
@@ -21,30 +14,12 @@ PACKAGED = "brain_mask.safetensors"
 
 def packaged_weights() -> Path:
     """The weights that come with the package."""
-    return Path(str(resources.files("fetalt2prep.weights").joinpath(PACKAGED)))
+    return packaged(PACKAGED)
 
 
 def save_mask_net(network: MaskNet, path: Path) -> Path:
     """Write weights and running statistics as 16-bit numbers; returns ``path``."""
-    arrays = {
-        name: value.detach().cpu().numpy().astype(np.float16)
-        for name, value in network.state_dict().items()
-        if value.is_floating_point()
-    }
-    return save_tensors(arrays, {"format": FORMAT, "widths": json.dumps(network.widths)}, path)
-
-
-def write_card(path: Path, card: dict[str, Any]) -> Path:
-    """Write the card of a weights file beside it, with the file's size and SHA-256; returns the card's path."""
-    whole = {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)} | card
-    place = card_path(path)
-    place.write_text(json.dumps(whole, indent=2) + "\n", "utf-8")
-    return place
-
-
-def card_path(path: Path) -> Path:
-    """The card of a weights file."""
-    return path.with_suffix(".json")
+    return save_weights(network, {"format": FORMAT, "widths": json.dumps(network.widths)}, path)
 
 
 def load_mask_net(path: Path) -> MaskNet:
@@ -55,26 +30,7 @@ def load_mask_net(path: Path) -> MaskNet:
     InputError
         The file is not what its card says, or not of this network.
     """
-    card = card_path(path)
-    if card.is_file():
-        expected = json.loads(card.read_text("utf-8")).get("sha256")
-        if expected != (found := sha256_of(path)):
-            raise InputError(
-                f"{path.name}: its SHA-256 is {found}, but {card.name} says {expected}. The file was changed or cut "
-                "off; install the package again, or train the network again."
-            )
-    arrays, metadata = load_tensors(path)
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path.name}: holds no weights of the mask network ({FORMAT}). Was it written by train-mask?")
+    arrays, metadata = read_weights(path, FORMAT, writer="train-mask")
     network = MaskNet(tuple(json.loads(metadata.get("widths", json.dumps(WIDTHS)))))
-    values = {name: torch.from_numpy(np.asarray(array, np.float32)) for name, array in arrays.items()}
-    missing, unexpected = network.load_state_dict(values, strict=False)
-    lacking = [name for name in missing if not name.endswith("num_batches_tracked")]
-    if lacking or unexpected:
-        raise InputError(f"{path.name}: its arrays are not those of the mask network ({[*lacking, *unexpected][:3]}).")
-    return network.eval().requires_grad_(False)
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    fill(network, arrays, path)
+    return network

@@ -10,8 +10,9 @@ import torch
 
 from fetalt2prep.cli.main import run
 from fetalt2prep.core.mask.train import TrainOptions, n_available, soft_dice
-from fetalt2prep.io.mask_weights import card_path, load_mask_net, packaged_weights, sha256_of
+from fetalt2prep.io.mask_weights import load_mask_net, packaged_weights
 from fetalt2prep.io.sidecar import InputError
+from fetalt2prep.io.weights import card_path, sha256_of
 
 
 @pytest.fixture(scope="module")

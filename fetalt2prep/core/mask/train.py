@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fetalt2prep.core.mask.network import BRIGHTEST, N_NEIGHBOURS, MaskNet
+from fetalt2prep.core.train_state import TrainState, n_joined, set_rate
 
 READ = Callable[[int], NDArray[np.float16]]
 """Gives picture ``n``, (2, slice, y, x): pixels and share of brain."""
@@ -43,37 +42,27 @@ class TrainOptions:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 1.")
 
 
-@dataclass
-class TrainState:
-    """Network, optimiser and the number of steps taken."""
-
-    network: MaskNet
-    optimizer: torch.optim.Optimizer
-    step: int = 0
-    overlap: float = field(default=0.0)
-    """Running mean of the soft Dice overlap."""
+MaskState = TrainState[MaskNet]
+"""Its score is the soft Dice overlap."""
 
 
 class MaskTraining:
     """The method for :func:`fetalt2prep.core.fit.fit`; batches depend on the seed and the step alone."""
 
-    def __init__(self, options: TrainOptions, read: READ, state: TrainState | None = None) -> None:
+    def __init__(self, options: TrainOptions, read: READ, state: MaskState | None = None) -> None:
         self.options, self.read, self._state = options, read, state
 
-    def start(self) -> TrainState:
+    def start(self) -> MaskState:
         """The state that was given, else a new network."""
         return self._state if self._state is not None else new_state(self.options)
 
-    def step(self, state: TrainState, i: int) -> tuple[TrainState, Tensor]:
+    def step(self, state: MaskState, i: int) -> tuple[MaskState, Tensor]:
         """One batch, one step of AdamW; the rate rises, then falls along a cosine to nothing."""
         options = self.options
         images, targets = draw_batch(options, self.read, state.step)
         images = images.to(options.device, memory_format=torch.channels_last)
         targets = targets.to(options.device)
-        rate = options.learning_rate * min((state.step + 1) / options.warm_up, 1.0)
-        rate *= 0.5 * (1 + math.cos(math.pi * min(state.step / options.n_steps, 1.0)))
-        for group in state.optimizer.param_groups:
-            group["lr"] = rate
+        set_rate(state, options.learning_rate, options.n_steps, options.warm_up)
         state.network.train()
         logits = state.network(images)
         overlap = soft_dice(logits, targets)
@@ -83,38 +72,19 @@ class MaskTraining:
         nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
         state.optimizer.step()
         state.step += 1
-        state.overlap += 0.01 * (float(overlap.detach()) - state.overlap)
+        state.note(float(overlap.detach()))
         return state, loss.detach()
 
-    def snapshot(self, state: TrainState) -> TrainState:
+    def snapshot(self, state: MaskState) -> MaskState:
         """A copy."""
         return copy.deepcopy(state)
 
 
-def new_state(options: TrainOptions) -> TrainState:
+def new_state(options: TrainOptions) -> MaskState:
     """A network of the seed's making and its optimiser."""
     torch.manual_seed(options.seed)
     network = MaskNet().to(options.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return TrainState(network, _optimizer(network, options))
-
-
-def state_dict(state: TrainState) -> dict[str, Any]:
-    """All that is needed to go on later."""
-    return {
-        "network": state.network.state_dict(),
-        "optimizer": state.optimizer.state_dict(),
-        "step": state.step,
-        "overlap": state.overlap,
-    }
-
-
-def load_state(stored: dict[str, Any], options: TrainOptions) -> TrainState:
-    """The state that :func:`state_dict` described."""
-    state = new_state(options)
-    state.network.load_state_dict(stored["network"])
-    state.optimizer.load_state_dict(stored["optimizer"])
-    state.step, state.overlap = int(stored["step"]), float(stored["overlap"])
-    return state
 
 
 def _optimizer(network: MaskNet, options: TrainOptions) -> torch.optim.Optimizer:
@@ -130,8 +100,7 @@ def soft_dice(logits: Tensor, targets: Tensor) -> Tensor:
 
 def n_available(options: TrainOptions, step: int) -> int:
     """Pictures that may be shown at a step."""
-    joined = (options.n_pictures - options.n_first) * step / (0.92 * options.n_steps)
-    return max(1, min(options.n_pictures, options.n_first + int(joined)))
+    return n_joined(options.n_pictures, options.n_first, step, options.n_steps)
 
 
 def draw_batch(options: TrainOptions, read: READ, step: int) -> tuple[Tensor, Tensor]:

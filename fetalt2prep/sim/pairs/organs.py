@@ -104,9 +104,9 @@ def _knee(paint: Painter) -> None:
     for side in (-1, 1):
         semi = np.array([rng.uniform(25, 40), rng.uniform(30, 50), 40.0])
         middle = np.array([rng.uniform(-8, 8), side * (semi[1] + rng.uniform(1, 4)), 0.0])
-        paint.ellipsoid(middle, semi + [2.5, 2.5, 0.0], np.eye(3), LABEL["cartilage"], bend=0.06)
+        paint.ellipsoid(middle, semi + np.array([2.5, 2.5, 0.0]), np.eye(3), LABEL["cartilage"], bend=0.06)
         paint.ellipsoid(middle, semi, np.eye(3), LABEL["cortical_bone"], bend=0.06)
-        paint.ellipsoid(middle, semi - [2.0, 2.0, 0.0], np.eye(3), LABEL["marrow"], bend=0.06)
+        paint.ellipsoid(middle, semi - np.array([2.0, 2.0, 0.0]), np.eye(3), LABEL["marrow"], bend=0.06)
     gap = np.array([rng.uniform(20, 45), rng.uniform(1.0, 3.0), 20.0])
     paint.ellipsoid(np.zeros(3), gap, np.eye(3), LABEL["fluid"], bend=0.1)
     for _ in range(int(rng.integers(1, 4))):

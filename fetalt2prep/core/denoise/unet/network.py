@@ -45,10 +45,10 @@ class ResidualUNet(nn.Module):
         self.up = nn.ModuleList(ConvPair(2 * b, b) for _, b in above)
         self.head = nn.Conv2d(widths[0], 1, 1, bias=False)
         for layer in self.modules():
-            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):  # keeps the size of what passes: no layer scales it
+            if isinstance(layer, nn.Conv2d):  # keeps the size of what passes: no layer scales it
                 nn.init.kaiming_normal_(layer.weight, a=SLOPE)
-        for layer in self.enlarge:
-            nn.init.normal_(layer.weight, std=layer.in_channels**-0.5)
+            if isinstance(layer, nn.ConvTranspose2d):
+                nn.init.normal_(layer.weight, std=layer.in_channels**-0.5)
         nn.init.zeros_(self.head.weight)
 
     @property

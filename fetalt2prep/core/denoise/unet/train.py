@@ -116,7 +116,7 @@ def draw_batch(options: TrainOptions, read: Read, step: int) -> tuple[Tensor, Te
 
 def _draw_sample(
     rng: np.random.Generator, pairs: NDArray[Any], crop: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32], np.float32]:
     """A part of one slice, turned and mirrored; no gain, since the network has the same answer at every gain."""
     pair = pairs[int(rng.integers(len(pairs)))]
     n_x, n_y = pair["measured"].shape
