@@ -86,10 +86,11 @@ def test_batches_show_the_same_part_of_both_images_and_depend_on_seed_and_step_a
     pairs["target"] = np.random.default_rng(0).uniform(0, 1, (2, 64, 64))
     pairs["measured"], pairs["sigma"], pairs["error"] = pairs["target"], 0.1, 0.2
     options = TrainOptions(crop=32, batch_size=40, n_scenes=1, n_first=1)
-    measured, target, sigma = draw_batch(options, lambda n: pairs, 5)
+    measured, target, sigma, weight = draw_batch(options, lambda n: pairs, 5)
     assert measured.shape == (40, 1, 32, 32)
     torch.testing.assert_close(measured, target)
     assert {round(float(s), 1) for s in sigma} == {0.1, 0.2}
+    torch.testing.assert_close(weight, torch.full((40,), 0.5))
     again = draw_batch(options, lambda n: pairs, 5)
     assert torch.equal(again[0], measured)
     assert not torch.equal(draw_batch(options, lambda n: pairs, 6)[0], measured)

@@ -37,17 +37,25 @@ def _mean(x: Tensor) -> Tensor:
     return functional.avg_pool2d(functional.avg_pool2d(x, (WINDOW, 1), stride=1), (1, WINDOW), stride=1)
 
 
-def stage_loss(reference: Tensor, image: Tensor, weight_l1: float = WEIGHT_L1) -> Tensor:
-    """``weight_l1 * mean |x - x^| - SSIM(x, x^)`` for pictures whose bright level is 1; scalar."""
-    return weight_l1 * functional.l1_loss(image, reference) - ssim(reference, image, 1.0).mean()
+def stage_loss(
+    reference: Tensor, image: Tensor, weight_l1: float = WEIGHT_L1, per_picture: Tensor | None = None
+) -> Tensor:
+    """``weight_l1 * mean |x - x^| - SSIM(x, x^)`` for pictures whose bright level is 1; scalar.
+
+    ``per_picture``: (b,) further weights of the pictures' differences.
+    """
+    apart = (image - reference).abs().mean((1, 2, 3))
+    apart = apart if per_picture is None else apart * per_picture
+    return weight_l1 * apart.mean() - ssim(reference, image, 1.0).mean()
 
 
 def cascade_loss(
-    reference: Tensor, estimates: Sequence[Tensor], n_stages: int, weight_l1: float = WEIGHT_L1, decay: float = DECAY
-) -> Tensor:
-    """Mean of :func:`stage_loss` over all estimates, those of stage k of n with weight ``decay^(n - k)``."""
+    reference: Tensor, estimates: Sequence[Tensor], n_stages: int, weight_l1: float = WEIGHT_L1,
+    per_picture: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Mean of :func:`stage_loss` over all estimates, those of stage k of n with weight ``DECAY^(n - k)``."""
     per_stage = len(estimates) // n_stages
-    weights = [decay ** (n_stages - 1 - n // per_stage) for n in range(len(estimates))]
-    losses = [w * stage_loss(reference, x, weight_l1) for w, x in zip(weights, estimates, strict=True)]
+    weights = [DECAY ** (n_stages - 1 - n // per_stage) for n in range(len(estimates))]
+    losses = [w * stage_loss(reference, x, weight_l1, per_picture) for w, x in zip(weights, estimates, strict=True)]
     total: Tensor = sum(losses[1:], losses[0]) / sum(weights)
     return total

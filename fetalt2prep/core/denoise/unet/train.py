@@ -21,6 +21,8 @@ Read = Callable[[int], NDArray[Any]]
 """Gives scene ``n``: its pairs, (slice,), with the fields ``measured``, ``target``, ``sigma`` and ``error``."""
 SIGMA_SPREAD = 0.08
 """Of the noise that the network is told, as the estimate in use has a spread."""
+EVEN_ERROR, WEIGHTS = 0.05, (0.3, 4.0)
+"""A picture's difference weighs by the root of this error (the bright level is 1) over its own, within these bounds."""
 TOLD_ERROR_SHARE = 0.3
 """Of samples that are told their true error instead of the estimate from the image."""
 
@@ -69,14 +71,16 @@ class DenoiserTraining:
     def step(self, state: Denoising, i: int) -> tuple[Denoising, Tensor]:
         """One batch, one step of Adam; half precision on a GPU alone."""
         options = self.options
-        measured, target, sigma = (part.to(options.device) for part in draw_batch(options, self.read, state.step))
+        measured, target, sigma, weight = (
+            part.to(options.device) for part in draw_batch(options, self.read, state.step)
+        )
         set_rate(state, options.learning_rate, options.n_steps, options.warm_up)
         network = state.network.train()
         single = state.step < options.single_share * options.n_steps
         network.n_stages = 1 if single else options.n_stages
         with torch.autocast("cuda", torch.bfloat16, enabled=options.device.startswith("cuda")):
             found = network(measured.contiguous(memory_format=torch.channels_last), sigma)
-        loss = cascade_loss(target, [x.float() for x in found], network.n_stages, options.weight_l1)
+        loss = cascade_loss(target, [x.float() for x in found], network.n_stages, options.weight_l1, weight)
         network.n_stages = options.n_stages
         state.optimizer.zero_grad()
         loss.backward()
@@ -105,19 +109,22 @@ def gain_db(target: Tensor, measured: Tensor, found: Tensor) -> Tensor:
     return 10 * torch.log10(before / after)
 
 
-def draw_batch(options: TrainOptions, read: Read, step: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Measured and target (n, 1, crop, crop), and the noise that the network is told (n,), of a step."""
+def draw_batch(options: TrainOptions, read: Read, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Measured and target (n, 1, crop, crop), the noise that the network is told, and the weight in the loss (n,)."""
     rng = np.random.default_rng([options.seed, step])
     n_known = n_joined(options.n_scenes, options.n_first, step, options.n_steps)
     samples = [_draw_sample(rng, read(int(rng.integers(n_known))), options.crop) for _ in range(options.batch_size)]
-    measured, target, sigma = (np.stack(column) for column in zip(*samples, strict=True))
-    return torch.from_numpy(measured)[:, None], torch.from_numpy(target)[:, None], torch.from_numpy(sigma)
+    measured, target, sigma, weight = (torch.from_numpy(np.stack(c)) for c in zip(*samples, strict=True))
+    return measured[:, None], target[:, None], sigma, weight
 
 
 def _draw_sample(
     rng: np.random.Generator, pairs: NDArray[Any], crop: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32], np.float32]:
-    """A part of one slice, turned and mirrored; no gain, since the network has the same answer at every gain."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32], np.float32, np.float32]:
+    """A part of one slice, turned and mirrored; no gain, since the network has the same answer at every gain.
+
+    Differences of pictures with little noise weigh more, or those with much would be all that is learned from.
+    """
     pair = pairs[int(rng.integers(len(pairs)))]
     n_x, n_y = pair["measured"].shape
     if min(n_x, n_y) < crop:
@@ -132,4 +139,6 @@ def _draw_sample(
     planes = [np.rot90(pair[name][x, y].astype(np.float32), n_turns) for name in ("measured", "target")]
     measured, target = (np.ascontiguousarray(p[::-1] if flipped else p) for p in planes)
     told = pair["error"] if rng.random() < TOLD_ERROR_SHARE else pair["sigma"]
-    return measured, target, np.float32(told * np.exp(SIGMA_SPREAD * rng.standard_normal()))
+    told = told * np.exp(SIGMA_SPREAD * rng.standard_normal())
+    weight = np.clip((EVEN_ERROR / max(float(pair["error"]), 1e-6)) ** 0.5, *WEIGHTS)
+    return measured, target, np.float32(told), np.float32(weight)
