@@ -1,0 +1,114 @@
+"""The protocol of the paper's Tables 3 and 4 on simulated pairs: ``python -m benchmarks.denoise_left_out OUT``.
+
+For every sequence (of the head) and every other part of the body, two networks of one size and schedule:
+one trained on all the others, one on this alone; both judged on unseen slices of this. ``--steps`` and ``--scenes`` set
+the schedule, which is stored with the numbers; DnCNN (``--dncnn``) is trained on everything, as the U-Net beside it.
+Rows that are in the results already are not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks.cases import HERE
+from benchmarks.dncnn import DnCnn
+from fetalt2prep.core.denoise.unet.train import DenoiserTraining, TrainOptions, new_state
+from fetalt2prep.core.fit import fit
+from fetalt2prep.core.metrics import psnr, ssim
+from fetalt2prep.core.train_state import TrainState
+from fetalt2prep.sim.array_pool import ArrayPool
+from fetalt2prep.sim.pairs.plan import CONTRASTS, PARTS, PairOptions
+from fetalt2prep.sim.pairs.pool import pair_pool
+
+RESULTS = HERE / "results" / "denoise_left_out.json"
+UNSEEN_SEED = 9_000_000
+N_UNSEEN = 6
+SETS = {f"sequence {c}": PairOptions(parts=("brain",), contrasts=(c,)) for c in CONTRASTS} | {
+    f"part {p}": PairOptions(parts=(p,)) for p in PARTS if p != "brain"
+}
+Read = Callable[[int], NDArray[Any]]
+
+
+def mixed(pools: Sequence[ArrayPool]) -> Read:
+    """Scenes of several pools in turn."""
+    return lambda n: pools[n % len(pools)].read(n // len(pools))
+
+
+def trained(read: Read, options: TrainOptions, dncnn: bool = False) -> Any:
+    """A network after its schedule."""
+    state: Any = new_state(options)
+    if dncnn:
+        torch.manual_seed(options.seed)
+        network = DnCnn()
+        state = TrainState(network, torch.optim.Adam(network.parameters(), lr=options.learning_rate))
+    return fit(DenoiserTraining(options, read, state), options.n_steps, check_every=options.n_steps).state.network
+
+
+def judged(network: Any, unseen: ArrayPool) -> dict[str, float]:
+    """Mean PSNR and SSIM of input and output."""
+    rows = []
+    for n in range(unseen.n_arrays):
+        for pair in unseen.read(n):
+            measured, target = (pair[name].astype(np.float32) for name in ("measured", "target"))
+            with torch.inference_mode():
+                found = network.eval()(torch.from_numpy(measured)[None, None], torch.tensor([pair["sigma"]]))[-1]
+            images = (measured, found[0, 0].numpy())
+            rows.append([f(target, x, data_range=1.0) for x in images for f in (psnr, ssim)])
+    names = ("psnr_in", "ssim_in", "psnr", "ssim")
+    return {name: float(v) for name, v in zip(names, np.mean(rows, axis=0), strict=True)} | {"n_slices": len(rows)}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run what is missing, keep the numbers after each network."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="where the pairs are kept")
+    parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--scenes", type=int, default=24, help="of each set")
+    parser.add_argument("--dncnn", action="store_true", help="and DnCNN beside the U-Net, both on everything")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    args = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    rows: dict[str, Any] = json.loads(args.out.read_text("utf-8")) if args.out.exists() else {}
+    pools = {name: pair_pool(args.folder / name.replace(" ", "-"), args.scenes, o) for name, o in SETS.items()}
+    unseen = {
+        name: pair_pool(args.folder / name.replace(" ", "-"), N_UNSEEN, o, seed=UNSEEN_SEED) for name, o in SETS.items()
+    }
+    schedule = {"steps": args.steps, "scenes": args.scenes, "batch": 6, "crop": 64}
+
+    def train(names: Sequence[str], dncnn: bool = False) -> Any:
+        n = args.scenes  # the same number of scenes for both networks
+        options = TrainOptions(
+            n_steps=args.steps, batch_size=6, crop=64, n_scenes=n, n_first=n, single_share=1.0, n_stages=1
+        )
+        return trained(mixed([pools[name] for name in names]), options, dncnn)
+
+    def keep(key: str, network: Any, judge: str) -> None:
+        rows[key] = judged(network, unseen[judge]) | schedule
+        args.out.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+        print(key, {k: round(v, 3) for k, v in rows[key].items()}, flush=True)
+
+    for name in args.sets:
+        kind = name.split()[0]
+        others = [other for other in SETS if other.split()[0] == kind and other != name]
+        for label, names in (("others", others), ("same", [name])):
+            if f"{name}: {label}" not in rows:
+                keep(f"{name}: {label}", train(names), name)
+    if args.dncnn:
+        for label, plain in (("unet", False), ("dncnn", True)):
+            missing = [name for name in args.sets if f"{name}: {label}" not in rows]
+            network = train(args.sets, plain) if missing else None
+            for name in missing:
+                keep(f"{name}: {label}", network, name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""``python -m benchmarks.denoise_page``: put the kept results of the network that denoises into docs/unet.md."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks import denoise_checks, denoise_left_out, denoise_network
+from benchmarks.cases import HERE
+from benchmarks.t2_page import fill, table
+
+PAGE = HERE.parent / "docs" / "unet.md"
+WORDS = {"te_s": "echo time (s)", "snr": "SNR", "acceleration": "acceleration"}
+PUBLISHED = {
+    "sequence t1": "T1 IR-TSE: 36.27, 42.76, 43.08",
+    "sequence flair": "FLAIR: 35.75, 42.33, 42.75",
+    "part spine": "neck: 34.50, 37.25, 37.22",
+    "part abdomen": "abdomen: 37.35, 37.66, 37.75",
+    "part pelvis": "pelvis: 35.67, 37.50, 37.54",
+    "part knee": "knee: 37.97, 39.59, 40.34",
+}
+"""PSNR of input, left-out and same in the paper's Tables 3 and 4."""
+Rows = Mapping[str, Any]
+
+
+def _mean(rows: Sequence[Any], method: str, name: str) -> float:
+    return float(np.mean([row["methods"][method][name] for row in rows]))
+
+
+def _gain(rows: Sequence[Any], method: str) -> list[float]:
+    return [row["methods"][method]["psnr"] - row["methods"]["none"]["psnr"] for row in rows]
+
+
+def methods(rows: Rows) -> str:
+    """One line per method: means over all slices that every method has."""
+    names = denoise_network.METHODS
+    whole = [row for row in rows.values() if set(names) <= set(row["methods"])]
+    lines = []
+    for name in names:
+        gains = _gain(whole, name)
+        alike, anatomy = (
+            [row["methods"][name][key] for row in whole if row["methods"][name][key] is not None]
+            for key in ("residual_alike", "residual_anatomy")
+        )
+        lines.append([
+            f"`{name}`", f"{len(whole)}", f"{_mean(whole, name, 'psnr'):.2f}", f"{np.mean(gains):+.2f}",
+            f"{min(gains):+.2f}", f"{_mean(whole, name, 'ssim'):.3f}",
+            f"{np.median([r['methods'][name]['roi_snr'] for r in whole]):.0f}",
+            f"{np.median([r['methods'][name]['roi_cnr'] for r in whole]):.0f}",
+            f"{100 * _mean(whole, name, 'bias_inside'):+.1f} %",
+            f"{np.mean(alike):.2f}" if alike else "", f"{np.mean(anatomy):.2f}" if anatomy else "",
+        ])  # fmt: skip
+    noise = [float(np.mean([row[key] for row in whole])) for key in ("noise_alike", "noise_anatomy")]
+    lines.append(["the noise itself", *[""] * 8, *(f"{v:.2f}" for v in noise)])
+    head = ["method", "slices", "PSNR (dB)", "gain", "least gain", "SSIM", "ROI SNR", "ROI CNR", "bias inside",
+            "residual: neighbours", "residual: anatomy"]  # fmt: skip
+    return table(head, lines)
+
+
+def conditions(rows: Rows) -> str:
+    """Gain of the network and of non-local means at every echo time, ratio and acceleration."""
+    whole = [row for row in rows.values() if {"none", "nlm", "unet"} <= set(row["methods"])]
+    lines = []
+    for key, words in WORDS.items():
+        for value in sorted({row[key] for row in whole}):
+            chosen = [row for row in whole if row[key] == value]
+            ours, nlm = _gain(chosen, "unet"), _gain(chosen, "nlm")
+            cells = [f"{np.mean(ours):+.2f}", f"{min(ours):+.2f}", f"{np.mean(nlm):+.2f}"]
+            lines.append([f"{words} {value:g}", f"{len(chosen)}", *cells])
+    return table(["", "slices", "`unet`: gain (dB)", "least", "`nlm`: gain (dB)"], lines)
+
+
+def lesions(rows: Rows) -> str:
+    """How much of a lesion is seen."""
+    kinds = [key.split(" ", 2)[2] for key in rows if key.startswith("lesion none")]
+    lines = []
+    for method in denoise_checks.METHODS:
+        found = [rows.get(f"lesion {method} {kind}") for kind in kinds]
+        cells = [f"{np.mean(v):.2f} ({min(v):.2f})" if v else "" for v in found]
+        lines.append([f"`{method}`", *cells])
+    return table(["method", *(f"{kind.split()[0]} of the signal, {kind.split()[1]}" for kind in kinds)], lines)
+
+
+def exponentials(rows: Rows) -> str:
+    """T2 of denoised exponentials against that of the ideal images."""
+    lines = []
+    for key, found in rows.items():
+        kind, method, *where = key.split()
+        if kind == "t2":
+            off = [f"{100 * (row['t2_s'] / row['ideal_s'] - 1):+.1f} %" for row in found]
+            lines.append([f"`{method}`", " ".join(where).replace("snr", "SNR "), *off])
+    return table(["method", "", *(f"{1000 * t:g} ms" for t in denoise_checks.T2_S)], lines)
+
+
+def left_out(rows: Rows) -> str:
+    """Models trained on the others, and on the same."""
+    lines = []
+    for name in denoise_left_out.SETS:
+        others, same = (rows.get(f"{name}: {label}") for label in ("others", "same"))
+        if others and same:
+            numbers = [f"{others[k]:.2f}" for k in ("psnr_in", "psnr")] + [f"{same['psnr']:.2f}"]
+            similar = [f"{others['ssim_in']:.3f}", f"{others['ssim']:.3f}", f"{same['ssim']:.3f}"]
+            lost = f"{same['psnr'] - others['psnr']:+.2f}"
+            cells = [f"{a} / {b}" for a, b in zip(similar, numbers, strict=True)]
+            lines.append([name, *cells, lost, f"{others['steps']}, {others['scenes']}", PUBLISHED.get(name, "")])
+    head = ["", "input: SSIM / PSNR", "trained on the others", "trained on the same", "lost (dB)", "steps, scenes",
+            "paper, PSNR: input, left-out, same"]  # fmt: skip
+    return table(head, lines)
+
+
+def main() -> None:
+    """Rewrite the blocks of the page from the results there are."""
+    makers: list[tuple[Any, list[Callable[[Rows], str]]]] = [
+        (denoise_network.RESULTS, [methods, conditions]),
+        (denoise_checks.RESULTS, [lesions, exponentials]),
+        (denoise_left_out.RESULTS, [left_out]),
+    ]
+    for path, blocks in makers:
+        if path.exists():
+            results = json.loads(path.read_text("utf-8"))
+            fill(PAGE, {make.__name__: make(results) for make in blocks})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""The shipped network: what its card says, what it is worth on slices nobody trained on, and when it is not used."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fetalt2prep.io.denoiser as module
+from fetalt2prep.core.denoise.nlm import denoise_nlm
+from fetalt2prep.core.denoise.noise import estimate_noise_sigma
+from fetalt2prep.core.metrics import psnr
+from fetalt2prep.io.denoiser import denoise_stack
+from fetalt2prep.io.denoiser_weights import load_denoiser, packaged_denoiser
+from fetalt2prep.io.weights import card_path, sha256_of
+from fetalt2prep.sim.pairs.acquire import acquire
+from fetalt2prep.sim.pairs.pair import measure
+from fetalt2prep.sim.pairs.plan import PairOptions, Plan
+from fetalt2prep.sim.pairs.scene import draw_scene
+
+PLAN = Plan(
+    contrast="t2", te_s=0.1, snr=15.0, acceleration=2.0, partial_fourier=1.0, n_calibration=24, acquired_share=1.0,
+    spacing_s=0.004, voids=False,
+)  # fmt: skip
+
+
+def test_the_packaged_weights_are_what_their_card_says() -> None:
+    path = packaged_denoiser()
+    card = json.loads(card_path(path).read_text("utf-8"))
+    assert card["sha256"] == sha256_of(path)
+    assert path.stat().st_size <= 2_000_000
+    assert {"what", "data", "script", "command", "options", "ranges", "unseen_simulated_slices", "limits"} <= set(card)
+    assert sum(p.numel() for p in load_denoiser(path).parameters()) == pytest.approx(0.5e6, rel=0.1)
+
+
+@pytest.mark.parametrize("te_s", [0.08, 0.2, 0.4, 0.7])
+def test_slices_that_nobody_trained_on_come_nearer_to_the_truth(te_s: float) -> None:
+    scene = draw_scene(np.random.default_rng(71), PairOptions(parts=("brain",), n_pixels=96, n_slices=2))
+    gains = []
+    for k in range(2):
+        pair = measure(np.random.default_rng(k), scene, k, replace(PLAN, te_s=te_s))[0]
+        measured, target = (pair[name].astype(np.float32)[:, :, None] for name in ("measured", "target"))
+        found = denoise_stack("unet", measured, estimate_noise_sigma(measured), None)
+        assert found.note == ""
+        assert found.floor == 0
+        gains.append(psnr(target, found.pixels, data_range=1.0) - psnr(target, measured, data_range=1.0))
+    assert min(gains) > 0
+    assert np.mean(gains) > 1.5
+
+
+def test_t2_of_pure_exponentials_survives() -> None:
+    """A disc of one T2, each echo with coils, acceleration and noise, denoised by itself."""
+    axis = np.linspace(-1, 1, 192)
+    disc = (np.hypot(axis[:, None], axis) < 0.7).astype(np.float32)
+    core = (np.hypot(axis[:, None], axis) < 0.5)[::2, ::2]
+    te_s, t2_s = np.array([0.1, 0.2, 0.3]), 0.2
+    levels = []
+    for n, te in enumerate(te_s):
+        decay = float(np.exp(-te / t2_s))
+        plan = replace(PLAN, te_s=float(te), snr=40 * decay)
+        signal = (disc * decay).astype(np.float32)
+        measured, _ = acquire(np.random.default_rng(n), plan, signal, np.full_like(disc, t2_s), 1.2, 96)
+        stack = measured[:, :, None]
+        found = denoise_stack("unet", stack, estimate_noise_sigma(stack), None)
+        assert found.note == ""
+        levels.append(np.median(found.pixels[core, 0]))
+    slope = np.polyfit(te_s, np.log(levels), 1)[0]
+    assert -1 / slope == pytest.approx(t2_s, rel=0.02)
+
+
+def test_what_the_network_does_not_know_is_left_to_non_local_means() -> None:
+    dark = np.random.default_rng(0).rayleigh(5.0, (48, 48, 2)).astype(np.float32)
+    found = denoise_stack("unet", dark, 5.0, None)
+    assert "signal-to-noise ratio" in found.note
+    assert "non-local means" in found.note
+    assert found.floor == 5.0
+    np.testing.assert_array_equal(found.pixels, denoise_nlm(dark, 5.0, None))
+
+
+def test_without_weights_non_local_means_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "packaged_denoiser", lambda: tmp_path / "none.safetensors")
+    bright = np.random.default_rng(0).normal(100, 5, (40, 40, 1)).astype(np.float32)
+    found = denoise_stack("unet", bright, 5.0, None)
+    assert "no weights" in found.note
+    np.testing.assert_array_equal(found.pixels, denoise_nlm(bright, 5.0, None))
+
+
+def test_other_weights_bring_their_own_ranges(tmp_path: Path) -> None:
+    path = Path(shutil.copy(packaged_denoiser(), tmp_path))
+    card = json.loads(card_path(packaged_denoiser()).read_text("utf-8")) | {"ranges": {"snr": [30, 50]}}
+    card_path(path).write_text(json.dumps(card))
+    bright = np.random.default_rng(0).normal(100, 5, (40, 40, 1)).astype(np.float32)
+    assert denoise_stack("unet", bright, 5.0, None).note == ""
+    assert "30 to 50" in denoise_stack("unet", bright, 5.0, None, path).note
+
+
+def test_a_gain_goes_through_and_slices_stay_apart() -> None:
+    rng = np.random.default_rng(1)
+    stack = np.abs(rng.normal(100, 8, (37, 41, 2))).astype(np.float32)
+    stack[10:20, 12:30] += 60
+    one = denoise_stack("unet", stack, 8.0, None).pixels
+    ten = denoise_stack("unet", 10 * stack, 80.0, None).pixels
+    np.testing.assert_allclose(ten, 10 * one, rtol=1e-4)
+    np.testing.assert_array_equal(denoise_stack("unet", stack[:, :, :1], 8.0, None).pixels, one[:, :, :1])
+    assert one.std() < stack.std()
