@@ -110,11 +110,12 @@ def _level(signal: Floats) -> float:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run what is missing."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--weights", type=Path, help="of another network; the package's otherwise")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args(argv)
     rows: dict[str, Any] = json.loads(args.out.read_text("utf-8")) if args.out.exists() else {}
-    for method in METHODS:
+    for method in args.methods:
         for snr, acceleration in ((20.0, 2.0), (10.0, 2.0), (40.0, 1.0)):
             key = f"t2 {method} snr{snr:g} R{acceleration:g}"
             if key not in rows:
