@@ -58,7 +58,7 @@ def held_out(n: int, plan: Plan) -> tuple[Floats, Floats]:
 
 
 def denoised(measured: Floats, method: str, weights: Path | None = None) -> Floats:
-    """A slice as the app would denoise it, the noise estimated from it; without a fall-back."""
+    """A slice as the app would denoise it, with the noise estimated from it, and the fall-back where it applies."""
     stack = measured[:, :, None]
     found = denoise_stack(method, stack, estimate_noise_sigma(stack), None, weights)
     return found.pixels[:, :, 0]
