@@ -137,6 +137,8 @@ METHODS: dict[str, Callable[[Case], dict[str, Any]]] = {
     "grasp": lambda case: best_of(case, temporal_tv, [(w,) for w in TV_WEIGHTS]),
     "l+s": lambda case: best_of(case, low_rank_plus_sparse, [(a, b) for a in LOW_RANK_WEIGHTS for b in SPARSE_WEIGHTS]),
     "inr": lambda case: field_row(case, KtOptions()),
+    "inr, hash": lambda case: field_row(case, KtOptions(field="hash")),
+    "inr, siren": lambda case: field_row(case, KtOptions(field="siren")),
 }
 
 
