@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from fetalt2prep import __version__
-from fetalt2prep.core.kt.frames import bin_frames
+from fetalt2prep.core.kt.frames import bin_for_fit, bin_frames
 from fetalt2prep.core.kt.recon import KtPlan, KtSeries, reconstruct_series
 from fetalt2prep.io.ismrmrd import RawSeries, read_ismrmrd
 from fetalt2prep.io.kt_files import save_series, save_stacks, stack_affine
@@ -31,6 +31,8 @@ class KtRequest:
     """Frames of each slice; None: ``per_frame``, or as the scanner counted."""
     per_frame: int | None = None
     """Readouts of a frame."""
+    fit_readouts: int | None = None
+    """Readouts that share a time in the fit, fewer than a frame's; None: a frame is one time. Of the field alone."""
     slices: tuple[int, ...] | None = None
     """None: all."""
     phase: bool = False
@@ -101,6 +103,7 @@ def reconstruct_scan(
     account = out / f"{name}_series.json"
     notes = tuple(dict.fromkeys([*raw.notes, *(note for slice_series in found for note in slice_series.notes)]))
     content = _account(path, raw, plan, found, numbers, times_s) | {"Notes": notes} | meta
+    content["ReadoutsPerTimeOfFit"] = request.fit_readouts
     account.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     middle = len(numbers) // 2
     facts = {key: content[key] for key in ("Source", "Method", "Frames", "Acceleration", "Coils", "Notes")}
@@ -110,12 +113,18 @@ def reconstruct_scan(
 
 def _one_slice(raw: RawSeries, number: int, plan: KtPlan, request: KtRequest, on_step: OnStep | None) -> KtSeries:
     frames = bin_frames(raw.readouts, number, n_frames=request.n_frames, per_frame=request.per_frame)
+    acceleration, notes, at_s = frames.acceleration, frames.notes, None
+    if request.fit_readouts is not None:
+        at_s, frames = frames.times_s, bin_for_fit(raw.readouts, number, request.fit_readouts)
+        if len(frames.times_s) < len(at_s):
+            raise ValueError(f"{request.fit_readouts} readouts would share a time in the fit: more than a frame has.")
     if request.device != "cpu":
         frames = frames.to(request.device)
     noise = None if raw.readouts.noise is None else raw.readouts.noise.to(request.device)
     look = None if on_step is None else lambda i, loss: on_step(f"slice {number}, {plan.method}", i, loss)
     with torch.inference_mode(plan.method != "inr"):
-        return reconstruct_series(frames, plan, noise=noise, on_step=look)
+        series = reconstruct_series(frames, plan, noise=noise, at_s=at_s, on_step=look)
+    return replace(series, acceleration=acceleration, notes=tuple(dict.fromkeys((*notes, *series.notes))))
 
 
 def _account(
