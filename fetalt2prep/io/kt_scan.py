@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from fetalt2prep import __version__
+from fetalt2prep.core.fit import Stop
 from fetalt2prep.core.kt.frames import bin_for_fit, bin_frames
 from fetalt2prep.core.kt.recon import KtPlan, KtSeries, reconstruct_series
 from fetalt2prep.io.ismrmrd import RawSeries, read_ismrmrd
@@ -21,6 +22,13 @@ from fetalt2prep.io.kt_report import write_report
 from fetalt2prep.io.sidecar import InputError
 
 OnStep = Callable[[str, int, float], None]
+IN_WORDS = {
+    "inr": "field of space and time, fitted to these data alone (inr)",
+    "adjoint": "density-compensated adjoint",
+    "cg-sense": "CG-SENSE, frame by frame",
+    "grasp": "temporal total variation (grasp)",
+    "l+s": "low rank plus sparse (l+s)",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +114,7 @@ def reconstruct_scan(
     content["ReadoutsPerTimeOfFit"] = request.fit_readouts
     account.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     middle = len(numbers) // 2
-    facts = {key: content[key] for key in ("Source", "Method", "Frames", "Acceleration", "Coils", "Notes")}
+    facts = _facts(content, numbers[middle], frame_s)
     report = write_report(np.abs(series[middle]), frame_s, facts, out / f"{name}_series.html")
     return KtOutputs(written, account, report, phase, tuple(stacks), notes)
 
@@ -125,6 +133,21 @@ def _one_slice(raw: RawSeries, number: int, plan: KtPlan, request: KtRequest, on
     with torch.inference_mode(plan.method != "inr"):
         series = reconstruct_series(frames, plan, noise=noise, at_s=at_s, on_step=look)
     return replace(series, acceleration=acceleration, notes=tuple(dict.fromkeys((*notes, *series.notes))))
+
+
+def _facts(content: Mapping[str, object], shown: int, frame_s: float) -> dict[str, object]:
+    """Of the account, what the page says, in words."""
+    notes = content["Notes"]
+    assert isinstance(notes, tuple)
+    return {
+        "Source": content["Source"],
+        "Method": IN_WORDS[str(content["Method"])],
+        "Frames": f"{content['Frames']}, one every {1000 * frame_s:.3g} ms" if frame_s > 0 else content["Frames"],
+        "Acceleration": f"{content['Acceleration']} times",
+        "Coils": content["Coils"],
+        "Slice shown": shown if content["Slices"] != [shown] else "",
+        "Notes": tuple(note for note in notes if note != Stop.MAX_STEPS.value),
+    }
 
 
 def _account(

@@ -45,7 +45,10 @@ def test_a_scan_becomes_a_series_an_account_and_a_page(cine: Path, tmp_path: Pat
     assert account["Prewhitened"]
     assert set(account["Losses"][0]) == {"loss", "data", "temporal_tv", "spatial_tv"}
     assert any("golden-angle" in note for note in account["Notes"])
-    assert (tmp_path / "cine_series.html").exists()
+    page = (tmp_path / "cine_series.html").read_text("utf-8")
+    assert "7, one every 20 ms" in page
+    assert "golden-angle" in page
+    assert "All planned steps" not in page
     assert (tmp_path / "cine_phase.nii.gz").exists()
 
 
