@@ -1,7 +1,7 @@
 """Between the frames of a real-time scan: the field asked there, against linear interpolation of frames.
 
-``python -m benchmarks.kt_between``. Every spoke sees the object at its own time (3.2 ms apart), so that a frame of 34
-spokes is blurred by 0.11 s of heartbeat. Judged against the true image in the middle between frames, after one scale
+``python -m benchmarks.kt_between --pixels 96``. Every spoke sees the object at its own time (3.2 ms apart), so that a
+frame of 34 spokes is blurred by 0.11 s of heartbeat. Judged against the true image in the middle between frames, after one scale
 for the series: the frames of temporal total variation and of the field, interpolated linearly; the field asked; and
 both at a finer frame rate (parts of frames), which is fair to the classical method too. The weight of the classical
 method is the best of a grid for each row, chosen with the truth of what is reported. Rows are kept as they come.
@@ -33,17 +33,18 @@ from fetalt2prep.core.kt.static import static_coil_images
 from fetalt2prep.sim.dynamic_scan import DynamicOptions, simulate_dynamic
 
 RESULTS = HERE / "results" / "kt_between.json"
-N, N_FRAMES, N_COILS = 96, 10, 6
-PARTS = {34: (34, 9), 13: (13, 7)}
+N_FRAMES, N_COILS = 10, 6
+SIZES = (48, 96)  # pixels
+PARTS = {34: (34, 12), 13: (13, 7)}
 Floats = NDArray[np.float32]
 
 
 class Case:
     """One scan whose every spoke has its own time, and its truth at the frames and between them."""
 
-    def __init__(self, spokes: int, seed: int) -> None:
+    def __init__(self, n: int, spokes: int, seed: int) -> None:
         options = DynamicOptions(
-            n=N,
+            n=n,
             n_frames=N_FRAMES,
             n_coils=N_COILS,
             readouts_per_frame=spokes,
@@ -73,7 +74,7 @@ def field_row(case: Case, per_time: int) -> dict[str, Any]:
     started = time.process_time()
     result = fit_series(Sense(parts.fourier, case.maps), parts.samples)
     seconds = round(time.process_time() - started, 1)
-    _, y, x = axes_of((1, N, N))
+    _, y, x = axes_of((1, *case.maps.shape[1:]))
     frames, middle = (
         result.query((place_in_time(at, parts.times_s), y, x)).abs().numpy() for at in (case.at_s, case.middle_s)
     )
@@ -101,23 +102,29 @@ def on_the_line(series: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
     return (1 - share) * series[low] + share * series[low + 1]
 
 
+MAKERS = {"inr": field_row, "grasp": classical_row}
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run what is not there yet, keep each row, print it."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pixels", type=int, choices=SIZES, default=SIZES[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--spokes", type=int, nargs="+", choices=tuple(PARTS), default=list(PARTS))
+    parser.add_argument("--methods", nargs="+", choices=tuple(MAKERS), default=list(MAKERS))
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args(argv)
     rows: dict[str, Any] = json.loads(args.out.read_text()) if args.out.exists() else {}
     for seed in args.seeds:
         for spokes in args.spokes:
             names = {
-                f"{spokes} spokes/seed {seed}/{method}/{per_time}": (make, per_time)
+                f"{args.pixels} pixels/{spokes} spokes/seed {seed}/{method}/{per_time}": (make, per_time)
                 for per_time in PARTS[spokes]
-                for method, make in (("inr", field_row), ("grasp", classical_row))
+                for method, make in MAKERS.items()
+                if method in args.methods
             }
             todo = {key: work for key, work in names.items() if key not in rows}
-            case = Case(spokes, seed) if todo else None
+            case = Case(args.pixels, spokes, seed) if todo else None
             for key, (make, per_time) in todo.items():
                 assert case is not None
                 rows[key] = make(case, per_time)

@@ -75,17 +75,26 @@ def between_table(rows: Mapping[str, Any]) -> str:
 
 def real_time_table(rows: Mapping[str, Any]) -> str:
     """Between the frames of scans whose every spoke has its own time: mean over the seeds that all of a row have."""
+    wanted = [
+        (f"{n} pixels", f"{spokes} spokes", method, f"{per_time}")
+        for n in kt_between.SIZES
+        for spokes, parts in kt_between.PARTS.items()
+        for per_time in parts
+        for method in kt_between.MAKERS
+    ]
     lines = []
-    for spokes, parts in kt_between.PARTS.items():
-        for per_time in parts:
-            for method in ("grasp", "inr"):
-                wanted = (f"{spokes} spokes", method, f"{per_time}")
-                found = [row for key, row in rows.items() if (key.split("/")[0], *key.split("/")[2:]) == wanted]
-                if found:
-                    means = [np.mean([row[name] for row in found]) for name in ("frames_db", "linear_db", "asked_db")]
-                    head = [f"{spokes} ({1000 * spokes * TR_S:.0f} ms)", f"`{method}`", f"{per_time}", f"{len(found)}"]
-                    lines.append([*head, *(f"{mean:.2f}" for mean in means)])
-    columns = ["spokes of a frame", "method", "spokes at one time", "seeds", "frames (dB)"]
+    for size, spokes, method, per_time in wanted:
+        found = [
+            row
+            for key, row in rows.items()
+            if (*key.split("/")[:2], *key.split("/")[3:]) == (size, spokes, method, per_time)
+        ]
+        if found:
+            means = [np.mean([row[name] for row in found]) for name in ("frames_db", "linear_db", "asked_db")]
+            n_spokes = int(spokes.split()[0])
+            head = [size.split()[0], f"{n_spokes} ({1000 * n_spokes * TR_S:.0f} ms)", f"`{method}`", per_time]
+            lines.append([*head, f"{len(found)}", *(f"{mean:.2f}" for mean in means)])
+    columns = ["pixels", "spokes of a frame", "method", "spokes at one time", "seeds", "frames (dB)"]
     return table([*columns, "these interpolated (dB)", "asked between (dB)"], lines)
 
 
