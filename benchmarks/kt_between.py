@@ -1,10 +1,11 @@
 """Between the frames of a real-time scan: the field asked there, against linear interpolation of frames.
 
 ``python -m benchmarks.kt_between --pixels 96``. Every spoke sees the object at its own time (3.2 ms apart), so that a
-frame of 34 spokes is blurred by 0.11 s of heartbeat. Judged against the true image in the middle between frames, after
-one scale for the series: the frames of temporal total variation and of the field, interpolated linearly; the field asked; and
-both at a finer frame rate (parts of frames), which is fair to the classical method too. The weight of the classical
-method is the best of a grid for each row, chosen with the truth of what is reported. Rows are kept as they come.
+frame of 34 spokes is blurred by 0.11 s of heartbeat. Judged against the true image in the middle between frames,
+after one scale for the series: the frames of temporal total variation and of the field, interpolated linearly; the
+field asked; and both at a finer frame rate (parts of frames), which is fair to the classical method too. The weight
+of the classical method is the best of a grid for each row, chosen with the truth of what is reported. Rows are kept
+as they come.
 """
 
 from __future__ import annotations
