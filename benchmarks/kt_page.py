@@ -51,12 +51,17 @@ def ablation_table(rows: Mapping[str, Any]) -> str:
     lines = []
     for size in SIZES:
         for spokes in SIZES[size].spokes:
-            whole = mean_of(rows, size, spokes, "inr")
             for name in ABLATIONS:
                 row = mean_of(rows, size, spokes, name)
-                if row is not None and whole is not None:
-                    cost = row["psnr_db"] - whole["psnr_db"]
-                    lines.append([SIZES[size].name, f"{spokes}", name, f"{row['psnr_db']:.2f}", f"{cost:+.2f}"])
+                costs = [
+                    value["psnr_db"] - rows[whole]["psnr_db"]
+                    for key, value in rows.items()
+                    if (*_parts(key)[:2], _parts(key)[3]) == (size, spokes, name)
+                    and (whole := f"{key.rsplit('/', 1)[0]}/inr") in rows
+                ]
+                if row is not None and costs:  # against the same scans
+                    cells = [SIZES[size].name, f"{spokes}", name, f"{row['psnr_db']:.2f}"]
+                    lines.append([*cells, f"{np.mean(costs):+.2f}"])
     return table(["pixels", "spokes", "", "PSNR (dB)", "against the defaults (dB)"], lines)
 
 
