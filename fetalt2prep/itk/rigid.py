@@ -60,9 +60,14 @@ def descend(images: Images, start: sitk.Euler3DTransform, how: Descent) -> tuple
     return transform, -float(method.GetMetricValue())
 
 
-def likeness(images: Images, transform: sitk.Euler3DTransform) -> float:
-    """The metric of full images under a transform, larger is better; minus infinity where nothing overlaps."""
+def likeness(images: Images, transform: sitk.Euler3DTransform, sigma_mm: float = 0.0) -> float:
+    """The metric under a transform, of images smoothed by ``sigma_mm``, larger is better; minus infinity where nothing
+    overlaps.
+    """
     method = _method(images, [1], [0.0])
+    if sigma_mm > 0:
+        smooth = [sitk.SmoothingRecursiveGaussian(image, sigma_mm) for image in (images.fixed, images.moving)]
+        images = Images(smooth[0], smooth[1], images.weight, images.n_bins)
     method.SetInitialTransform(sitk.Euler3DTransform(transform), inPlace=True)
     try:
         return -float(method.MetricEvaluate(images.fixed, images.moving))
