@@ -12,7 +12,6 @@ from bids_app.session import SessionInputs
 from fetalt2prep.workflows.guided import OUTPUTS, init_guided_wf
 
 Ports = Sequence[tuple[str, str]]
-SINK_PORTS = [port for port in OUTPUTS if port != "t1map"]
 
 
 def add_guided(
@@ -50,4 +49,4 @@ def add_guided(
     else:
         guided_wf.inputs.inputnode.guide_files = [str(image.image) for image in guide.images]
         guided_wf.inputs.inputnode.guide_te_s = [image.te_s for image in guide.images]
-    workflow.connect([(guided_wf, sink, [(f"outputnode.{port}", port) for port in SINK_PORTS])])
+    workflow.connect([(guided_wf, sink, [(f"outputnode.{port}", port) for port in OUTPUTS])])

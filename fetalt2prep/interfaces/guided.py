@@ -26,10 +26,11 @@ class _GuidedSuperResolutionInputSpec(BaseInterfaceInputSpec):
     mask = File(exists=True, desc="where maps are wanted")
     te_s = traits.List(traits.Float, desc="echo times from which T2 was fitted, s")
     guide_files = InputMultiObject(File(exists=True), mandatory=True, desc="weighted images")
+    guide_te_s = traits.List(traits.Float, desc="echo time of each guide, s; not given: as its sidecar says")
     guide_kinds = traits.List(traits.Enum(*KINDS), desc="sequence of each guide; not given: spin echo")
     guide_parameters = traits.List(
         traits.Dict(traits.Str, traits.Float),
-        desc="te_s, tr_s, ti_s, flip_deg, spacing_s, n_pulses of each guide; what is missing is read from its sidecar",
+        desc="tr_s, ti_s, flip_deg, spacing_s, n_pulses of each guide; what is missing is read from its sidecar",
     )
     same_scale = traits.Bool(False, usedefault=True, desc="nothing rescaled the guides relative to the S0 map")
     register_guides = traits.Bool(True, usedefault=True, desc="rigidly, by mutual information")
@@ -87,6 +88,8 @@ class GuidedSuperResolution(SimpleInterface):
         files = [Path(path) for path in i.guide_files]
         kinds = i.guide_kinds if isinstance(i.guide_kinds, list) and i.guide_kinds else ["se"] * len(files)
         given = i.guide_parameters if isinstance(i.guide_parameters, list) and i.guide_parameters else [{}] * len(files)
+        if isinstance(i.guide_te_s, list) and i.guide_te_s:
+            given = [{**own, "te_s": te_s} for own, te_s in zip(given, i.guide_te_s, strict=True)]
         numbers = {name: getattr(i, name) for name in ("edges", "n_steps") if isinstance(getattr(i, name), int | float)}
         return GuidedRequest(
             t2map=Path(i.t2map),

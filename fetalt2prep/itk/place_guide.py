@@ -89,7 +89,7 @@ def place_guide(expected: Volume, guide: Volume, mask: NDArray[np.bool_], sigma_
         )  # fmt: skip
     after, transform = max(scored, key=lambda one: one[0])
     moved_mm = _moved_mm(transform, mask, expected.affine)
-    if not after > before + LEAST_GAIN * abs(before):
+    if np.isfinite(before) and not after > before + LEAST_GAIN * abs(before):
         why = "it does not raise the mutual information"
     elif moved_mm < LEAST_MOVE * spacing_mm:
         why = f"it moves the guide by {moved_mm:.2f} mm, which is nothing"
