@@ -131,16 +131,14 @@ def refine_files(request: GuidedRequest, folder: Path, on_step: OnStep | None = 
 
 
 class _Steps:
-    """``on_step(step, loss)`` of a fit without guides and one with them, as steps of one."""
+    """``on_step(step, loss)`` of the passes of a fit, each counted from its own beginning."""
 
     def __init__(self, show: OnStep, options: GuidedOptions) -> None:
-        self._show, self._n_steps, self._before, self._last = show, 2 * options.n_steps, 0, 0
+        self._show, self._n_steps, self._pass, self._last = show, options.n_steps, 1, 0
 
     def __call__(self, step: int, loss: float) -> None:
-        if step <= self._last:
-            self._before += self._last
-        self._last = step
-        self._show("fit", min(self._before + step, self._n_steps), self._n_steps, loss)
+        self._pass, self._last = self._pass + (step <= self._last), step
+        self._show(f"fit, pass {self._pass}", step, self._n_steps, loss)
 
 
 def read_coarse(request: GuidedRequest) -> Coarse:
