@@ -65,7 +65,7 @@ def guided_derivatives(
     kinds = [
         ("T2map", "guided", "s", "T2 refined by guides"),
         ("S0map", "guided", "arbitrary", "Signal at echo time zero refined by guides"),
-        ("T2w", "mismatch", "probability of a wrong guide", "0 where guides and maps agree, towards 1 where not"),
+        ("T2w", "mismatch", "arbitrary", "0 where guides and maps agree, towards 1 where not"),
     ]
     found = [
         of_session(

@@ -241,6 +241,12 @@ def _guide(
     )
 
 
+def _why_grid(request: GuidedRequest, grid: FineGrid) -> str:
+    if request.voxel_mm is not None:
+        return f"voxels of {request.voxel_mm:g} mm were asked for"
+    return "voxels of the finest guide" if max(grid.factors) > 1 else "that of the maps: no guide is finer"
+
+
 def _write(
     request: GuidedRequest, found: Refined, maps: CoarseMaps, guides: Sequence[Guide],
     placed: Sequence[Placement | None], grid: FineGrid, inside: NDArray[np.bool_], n_filled: int, folder: Path,
@@ -278,7 +284,7 @@ def _write(
             "shape": list(grid.shape),
             "voxel_mm": [round(mm, 4) for mm in grid.voxel_mm],
             "finer_by": [round(factor, 3) for factor in grid.factors],
-            "why": "--voxel" if request.voxel_mm is not None else "voxels of the finest guide",
+            "why": _why_grid(request, grid),
         },
         "guides": rows,
         "mismatch": {"share_above_half": share, "n_voxels": int(inside.sum())},

@@ -15,7 +15,7 @@ from bids_app.main import run
 from bids_app.options import OptionError
 from bids_app.parser import parse_args
 from bids_app.session import SessionInputs, StackInput
-from tests.bids_app.conftest import WriteStack, app, three_echoes
+from tests.bids_app.conftest import WriteStack, app, three_echoes, turn
 
 
 def stack(te_s: float, acq: str, plane: str = "axial", run: int = 1) -> StackInput:
@@ -142,12 +142,3 @@ def test_a_clinical_scan_goes_all_the_way_and_changes_nothing_else(
         path.unlink()
     assert app(bids, tmp_path) == 0
     assert not [path for path in anat.iterdir() if "guide" in path.name or "mismatch" in path.name]
-
-
-def turn(path: Path, axes: tuple[int, ...]) -> None:
-    """Give a symmetric picture another slice plane: axes of the world change places."""
-    image = nib.load(path)
-    affine = image.affine[[*axes, 3]]
-    data = np.asarray(image.dataobj)
-    path.unlink()
-    nib.save(nib.Nifti1Image(data, affine), path)
