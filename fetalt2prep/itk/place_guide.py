@@ -15,6 +15,7 @@ from fetalt2prep.itk.volume import Volume, centroid_lps
 
 N_BINS = 32
 SEARCH_MM = 3.0  # voxels of the images on which the starts are tried
+REFINE_MM = 1.5  # voxels of those on which the best is refined: finer ones cost minutes and move nothing
 LEAST_GAIN = 0.005  # of the mutual information before: less is noise of the interpolation
 LEAST_MOVE = 0.1  # of a voxel
 LEAST_COVER = 0.9  # of the share of the mask that the guide covers without registration
@@ -52,8 +53,8 @@ def place_guide(expected: Volume, guide: Volume, mask: NDArray[np.bool_], sigma_
     """Rigid transform between what the maps would show and a guide, from the mutual information inside a mask.
 
     Starts at the given frames and at the centres of what is bright, each straight and turned by 15 deg about every
-    axis, on coarse images; the best of them, and the given frames themselves, are refined on the full images. What does
-    not raise the mutual information of the full images, or leaves more of the mask without guide, is not taken.
+    axis, on coarse images; the best of them, and the given frames themselves, are refined on finer ones. What does not
+    raise the mutual information of the full images, or leaves more of the mask without guide, is not taken.
 
     Parameters
     ----------
@@ -78,7 +79,7 @@ def place_guide(expected: Volume, guide: Volume, mask: NDArray[np.bool_], sigma_
     coarse = Descent(((shrink, max(SEARCH_MM / 2, sigma_mm)),), 4.0, 0.05)
     tried = [descend(images, start, coarse) for shift in shifts for start in turned_starts(centre, shift)]
     found = sorted((one for one in tried if one is not None), key=lambda one: one[1])
-    fine = Descent(((max(1, shrink // 2), max(1.0, sigma_mm)), (1, sigma_mm)), 1.0, 0.001)
+    fine = Descent(((max(1, round(REFINE_MM / spacing_mm)), max(REFINE_MM / 2, sigma_mm)),), 1.0, 0.002)
     ends = [descend(images, start, fine) for start in (still, *(one[0] for one in found[-1:]))]
     scored = [(likeness(images, one[0], sigma_mm), one[0]) for one in ends if one is not None]
     before, cover = likeness(images, still, sigma_mm), _cover(expected, guide, mask, still)

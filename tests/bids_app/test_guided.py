@@ -127,6 +127,8 @@ def test_a_clinical_scan_goes_all_the_way_and_changes_nothing_else(
     page = (tmp_path / "out" / "sub-01.html").read_text()
     assert "T2 map refined by a guide" in page
     assert "guide the T2 map and take no part in its fit" in page
+    assert "refined by weighted images of the same session" in page
+    assert "Where there was a guide" in (tmp_path / "out" / "logs" / "CITATION.md").read_text()
     assert not [name for name in names if "rec-inr_echo-4" in name]
 
     # Its own outputs are no echoes of a given reconstruction, and a file can be the guide there.
