@@ -157,7 +157,7 @@ def find(content: dict[str, Any], key: str) -> Any:
 def methods(
     counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, has_t2: bool, guided: bool = False
 ) -> list[str]:
-    """Paragraphs for one session, its T2 map refined by guides or not; numbers in brackets point into ``REFERENCES``."""
+    """Paragraphs for one session; numbers in brackets point into ``REFERENCES``. ``guided``: T2 was refined too."""
     from bids_app.report.words import milliseconds  # with it come the figures, which a run needs at its end only
 
     if facts.get("given"):
