@@ -244,7 +244,7 @@ def _guide(
 def _why_grid(request: GuidedRequest, grid: FineGrid) -> str:
     if request.voxel_mm is not None:
         return f"voxels of {request.voxel_mm:g} mm were asked for"
-    return "voxels of the finest guide" if max(grid.factors) > 1 else "that of the maps: no guide is finer"
+    return "voxels of the finest guide" if grid.finer else "that of the maps: no guide is finer"
 
 
 def _write(
@@ -254,8 +254,8 @@ def _write(
     folder.mkdir(parents=True, exist_ok=True)
 
     def save(values: torch.Tensor, name: str) -> Path:
-        shown = np.where(inside, values.numpy(), np.nan)
-        return save_volume(shown, grid.affine, folder / f"{name}.nii.gz")
+        shown = np.where(inside, values.numpy(), np.nan).astype(np.float32)
+        return save_volume(*grid.pasted(shown, np.nan), folder / f"{name}.nii.gz")
 
     rows = []
     for guide, file, placement, entry in zip(guides, request.guides, placed, found.info["guides"], strict=True):
@@ -299,7 +299,9 @@ def _write(
         s0map=save(found.pd, "S0map"),
         t1map=None if found.t1_s is None else save(found.t1_s, "T1map"),
         mismatch=save(found.mismatch, "mismatch"),
-        guides=[save_volume(guide.image.numpy(), grid.affine, folder / f"{guide.name}.nii.gz") for guide in guides],
+        guides=[
+            save_volume(*grid.pasted(guide.image.numpy(), 0.0), folder / f"{guide.name}.nii.gz") for guide in guides
+        ],
         account_file=path,
         account=account,
     )

@@ -20,6 +20,14 @@ class FineGrid:
     shape: tuple[int, int, int]
     affine: Doubles
     """(4, 4), index on the fine grid -> world mm."""
+    whole_shape: tuple[int, ...]
+    whole_affine: Doubles
+    """Of the coarse grid, from which the box was cut."""
+
+    @property
+    def finer(self) -> bool:
+        """Whether any axis has more voxels than the coarse maps."""
+        return self.shape != self.coarse_shape
 
     @property
     def coarse_shape(self) -> tuple[int, int, int]:
@@ -44,6 +52,14 @@ class FineGrid:
         idx = [((np.arange(n) + 0.5) / factor).astype(int) for n, factor in zip(self.shape, self.factors, strict=True)]
         return np.asarray(values[self.box][np.ix_(*idx)])
 
+    def pasted(self, values: NDArray[np.float32], outside: float) -> tuple[NDArray[np.float32], Doubles]:
+        """Values on the fine grid with its affine; where nothing got finer, on the whole grid of the maps."""
+        if self.finer:
+            return values, self.affine
+        whole = np.full(self.whole_shape, outside, np.float32)
+        whole[self.box] = values
+        return whole, self.whole_affine
+
 
 def step_along(affine: Doubles, direction: Doubles) -> float:
     """Length in mm of one voxel of a grid along a direction of the world, (3,)."""
@@ -54,8 +70,8 @@ def step_along(affine: Doubles, direction: Doubles) -> float:
 def fine_grid(mask: NDArray[np.bool_], affine: Doubles, guide_affine: Doubles, voxel_mm: float | None) -> FineGrid:
     """Grid with the voxels of the guide along each axis of the coarse maps, never larger than theirs.
 
-    Axes keep their direction, and outer faces coincide, so that the fine grid is cut to the coarse one in k-space.
-    Where an axis gets finer, only the box of the mask with a margin of 3 voxels is kept; otherwise the whole grid.
+    Axes keep their direction, and outer faces coincide, so that the fine grid is cut to the coarse one in k-space. Only
+    the box of the mask with a margin of 3 voxels is kept.
 
     Parameters
     ----------
@@ -69,10 +85,9 @@ def fine_grid(mask: NDArray[np.bool_], affine: Doubles, guide_affine: Doubles, v
     axes = affine[:3, :3]
     spacing = np.linalg.norm(axes, axis=0)
     steps = [step_along(guide_affine, axes[:, a]) if voxel_mm is None else voxel_mm for a in range(3)]
-    finer = any(round(n * mm / step) > n for n, mm, step in zip(mask.shape, spacing, steps, strict=True))
     where = np.argwhere(mask)
-    low = np.maximum(where.min(0) - MARGIN, 0) if finer else np.zeros(3, int)
-    high = np.minimum(where.max(0) + 1 + MARGIN, mask.shape) if finer else np.asarray(mask.shape)
+    low = np.maximum(where.min(0) - MARGIN, 0)
+    high = np.minimum(where.max(0) + 1 + MARGIN, mask.shape)
     few = high - low
     n = [max(int(k), round(float(k * mm / step))) for k, mm, step in zip(few, spacing, steps, strict=True)]
     scale = few / np.asarray(n, float)
@@ -80,4 +95,5 @@ def fine_grid(mask: NDArray[np.bool_], affine: Doubles, guide_affine: Doubles, v
     fine[:3, :3] = axes * scale
     fine[:3, 3] = affine[:3, 3] + axes @ (low + 0.5 * scale - 0.5)
     x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    return FineGrid(box=(x, y, z), shape=(n[0], n[1], n[2]), affine=fine)
+    shape = (n[0], n[1], n[2])
+    return FineGrid(box=(x, y, z), shape=shape, affine=fine, whole_shape=mask.shape, whole_affine=affine)

@@ -43,9 +43,11 @@ def test_outer_faces_coincide_and_voxels_are_the_guides() -> None:
 def test_a_guide_that_is_no_finer_leaves_the_grid_as_it_is() -> None:
     mask, affine = coarse()
     grid = fine_grid(mask, affine, np.diag([5.0, 5.0, 5.0, 1.0]), None)
-    assert grid.shape == mask.shape
-    assert grid.affine == pytest.approx(affine)
-    assert np.array_equal(grid.nearest(mask), mask)
+    assert not grid.finer
+    whole, its = grid.pasted(grid.nearest(mask).astype(np.float32), -1.0)
+    assert its == pytest.approx(affine)
+    assert np.array_equal(whole == 1, mask)
+    assert whole[0, 0, 0] == -1
     assert fine_grid(mask, affine, np.eye(4), 1.0).factors == pytest.approx((2, 2, 4))
 
 
