@@ -12,7 +12,8 @@ joint, guided
     The joint maps, guided by the same volume. ``by edges``: its edges alone; ``prior alone``: the same fit without a
     guide, which is what its prior does by itself.
 
-Runs of the app are kept in ``--keep``, so that what is there is not computed again. Truth is read by the scorer alone.
+Runs of the app are kept in ``--keep``, so that what is there is not computed again; nor are rows
+that ``--out`` holds. Truth is read by the scorer alone.
 """
 
 from __future__ import annotations
@@ -123,22 +124,43 @@ class Scorer:
         return {tissue: {key: scores[tissue][key] for key in ("mae", "bias", "medae")} for tissue in ("WM", "GM")}
 
 
-def rows_of(case: Path, keep: Path, options: GuidedOptions, kept: Callable[[dict[str, Any]], None]) -> None:
-    """All configurations of one case, scored; each row is handed to ``kept`` as soon as it is there."""
+def fill(case: Path, keep: Path, options: GuidedOptions, table: Table) -> None:
+    """All configurations of one case that the table lacks, scored; the plain ones and their guided ones first."""
     runs = {subset: run_subset(case, subset, keep) for subset in SUBSETS}
-    guide, away = runs["first"].echoes[0], keep / case.name / "joint-prior"
-    for subset in ("joint", "axial"):
-        run, score = runs[subset], Scorer(case.with_name(f"{case.name}_truth"), runs[subset])
-        ways = {"guided": (guide, options)}
-        if subset == "joint":
-            ways["guided by edges"] = (guide, replace(options, use="edges"))
-            ways["prior alone"] = (nonsense(guide, away), options)
-        kept({"case": case.name, "what": subset, **score(run.one("T2map"))})
-        for way, (image, how) in ways.items():
-            t2map, account = refined(run, image, keep / case.name / f"{subset}-{way.replace(' ', '-')}", how)
-            told = {key: account[key] for key in ("use", "why", "registration")}
-            row = {"case": case.name, "what": f"{subset}, {way}", **score(t2map), "guide": told}
-            kept({**row, "n_steps": how.n_steps})
+    guide, scorers = runs["first"].echoes[0], dict[str, Scorer]()
+    ways = [(subset, way, guide, options) for subset in ("axial", "joint") for way in ("", "guided")]
+    ways.append(("joint", "prior alone", nonsense(guide, keep / case.name / "joint-prior"), options))
+    ways.append(("joint", "guided by edges", guide, replace(options, use="edges")))
+    for subset, way, image, how in ways:
+        what, run = f"{subset}, {way}" if way else subset, runs[subset]
+        if table.has(case.name, what):
+            continue
+        if subset not in scorers:
+            scorers[subset] = Scorer(case.with_name(f"{case.name}_truth"), run)
+        row: dict[str, Any] = {"case": case.name, "what": what}
+        t2map = run.one("T2map")
+        if way:
+            t2map, account = refined(run, image, keep / case.name / what.replace(", ", "-").replace(" ", "-"), how)
+            row |= {"guide": {key: account[key] for key in ("use", "why", "registration")}, "n_steps": how.n_steps}
+        table.add(row | scorers[subset](t2map))
+
+
+class Table:
+    """Rows on disk, each written as soon as it is there; those that are there are not computed again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.rows: list[dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.is_file() else []
+
+    def has(self, case: str, what: str) -> bool:
+        """Whether a configuration is there."""
+        return any((row["case"], row["what"]) == (case, what) for row in self.rows)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Print and keep a row."""
+        self.rows.append(row)
+        print(f"| {row['case']} | {row['what']} | {row['WM']['mae']:.1f} / {row['GM']['mae']:.1f} |", flush=True)
+        self._path.write_text(json.dumps(self.rows, indent=1) + "\n")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -146,20 +168,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=Path, default=CASES)
     parser.add_argument("--names", nargs="+", default=["ga24", "ga29"])
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "guided_fetal.json")
     parser.add_argument("--steps", type=int, default=GuidedOptions().n_steps)
     parser.add_argument("--keep", type=Path, required=True, help="folder for the runs of the app")
     args = parser.parse_args(argv)
     print("| case | what | T2 MAE WM / GM (ms) |")
     print("|---|---|---|")
-    rows: list[dict[str, Any]] = []
-
-    def kept(row: dict[str, Any]) -> None:
-        rows.append(row)
-        print(f"| {row['case']} | {row['what']} | {row['WM']['mae']:.1f} / {row['GM']['mae']:.1f} |", flush=True)
-        (HERE / "results" / "guided_fetal.json").write_text(json.dumps(rows, indent=1) + "\n")
-
+    table = Table(args.out)
     for name in args.names:
-        rows_of(args.cases / name, args.keep, GuidedOptions(n_steps=args.steps), kept)
+        fill(args.cases / name, args.keep, GuidedOptions(n_steps=args.steps), table)
 
 
 if __name__ == "__main__":
