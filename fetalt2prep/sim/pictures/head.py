@@ -76,9 +76,7 @@ def _rewrapped(labels: NDArray[np.uint8], skull_mm: float, scalp_mm: float) -> N
     return np.asarray(np.where((wrapped == 0) & face, labels, wrapped), np.uint8)
 
 
-def _tight(
-    rng: np.random.Generator, labels: NDArray[np.uint8], skull_mm: float, scalp_mm: float
-) -> NDArray[np.uint8]:
+def _tight(rng: np.random.Generator, labels: NDArray[np.uint8], skull_mm: float, scalp_mm: float) -> NDArray[np.uint8]:
     """A skull that follows the brain, base and all, with fluid only in places: cortex lies against the bone.
 
     So are heads that are made of atlases, whose labels end with the cortex. Half of them have no face.
