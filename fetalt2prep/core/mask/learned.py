@@ -54,10 +54,8 @@ def find_brain_learned(pixels: NDArray[np.float32], affine: NDArray[np.float64],
 
     Parameters
     ----------
-    pixels
-        (x, y, slice), any units, not negative.
-    affine
-        (4, 4), voxel index to world millimetres; only voxel sizes are used.
+    pixels, affine
+        As for :func:`fetalt2prep.core.mask.classical.find_brain`.
     model
         The network.
 
