@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks.cases import CASES, HERE, run_case
 
 PLANES = ("ax", "cor", "sag")
+KINDS = ("given", "own")
 RESULTS = HERE / "results" / "own_masks.json"
 
 
@@ -31,7 +32,7 @@ def table(rows: Sequence[dict[str, object]]) -> list[str]:
         "|---|---|---|---|",
     ]
     for case in dict.fromkeys(row["case"] for row in rows):
-        given, own = (next((r for r in rows if r["case"] == case and r["masks"] == m), None) for m in ("given", "own"))
+        given, own = (next((r for r in rows if r["case"] == case and r["masks"] == m), None) for m in KINDS)
         if given is None or own is None:
             continue
         (wm, gm), (own_wm, own_gm) = (
@@ -48,12 +49,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=Path, default=CASES)
     parser.add_argument("--names", nargs="+", default=["ga24", "ga29"])
+    parser.add_argument("--masks", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args(argv)
     rows = json.loads(args.out.read_text("utf-8")) if args.out.exists() else []
     rows = [row for row in rows if row["masks"] == "given" or row["weights"] == weights_hash()]
     for name in args.names:
-        for masks in ("given", "own"):
+        for masks in args.masks:
             if any((row["case"], row["masks"]) == (name, masks) for row in rows):
                 continue
             found = run_case(args.cases / name, PLANES, ("--skip-bids-validation",), own_masks=masks == "own")
