@@ -34,8 +34,10 @@ VIEWS: tuple[tuple[tuple[int, ...], float], ...] = (((), 1.0), ((1,), 0.7), ((2,
 """Axes that are mirrored, and a factor of brightness: what the answer must not depend on."""
 BATCH = 8
 EDGE_MM = 2.0
-"""Skull and brain are alike at long echo times, and the network errs to the inside: at 24 weeks an edge of 1 mm lost the
-rim of the cortex and a quarter of the accuracy of its T2, while skull within the mask costs the reconstruction little."""
+"""Skull and brain are alike at long echo times, and the network errs to the inside.
+
+At 24 weeks an edge of 1 mm lost the rim of the cortex and a quarter of the accuracy of its T2; skull within it
+costs the reconstruction little."""
 
 
 @dataclass(frozen=True, kw_only=True)
