@@ -160,7 +160,7 @@ def init_fetal_t2_wf(
     check = pe.Node(CheckStacks(), name="check")
     audit = pe.Node(AuditHeaders(), name="audit")
     mask_wf = init_mask_wf(method=mask_method, model_file=mask_model, n_threads=n_threads)
-    quality_wf = init_quality_wf(quality, min_echo_times=2 if fit_t2 else 1)
+    quality_wf = init_quality_wf(quality)
     denoise_wf = init_denoise_wf(denoise)
     into_check = [("stacks", "in_files"), *((port, port) for port in INPUTS[1:])]
     into_audit = [(port, port) for port in ("echo_times_s", "thicknesses_mm", "slice_directions")]

@@ -179,8 +179,3 @@ def test_it_embeds_in_another_workflow() -> None:
     order = [node.name for node in pe.workflows.topological_sort(outer._create_flat_graph())[0]]
     steps = ["check", "mask", "select", "denoise", "bias", "recon", "fit"]
     assert [name for name in order if name in steps] == steps
-
-
-@pytest.mark.parametrize(("fit_t2", "least"), [(True, 2), (False, 1)])
-def test_t2_is_not_begun_with_one_echo_time(fit_t2: bool, least: int) -> None:
-    assert init_fetal_t2_wf(fit_t2=fit_t2).get_node("quality_wf.select").inputs.min_echo_times == least
