@@ -23,8 +23,10 @@ def draw_levels(rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def _by_physics(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Spin echo at a random echo time, 60 to 650 ms; T2 and density of everything vary."""
+    """Spin echo at a random echo time, 60 to 750 ms; T2 and density of everything vary."""
     te_s = float(np.exp(rng.uniform(np.log(0.06), np.log(0.65))))
+    if rng.random() < 0.3:  # late: cortex is nearly as dark as bone
+        te_s = float(rng.uniform(0.35, 0.75))
     t2_s = _draw_t2(rng, TISSUE_T2_S, N_LEVELS)
     fluid = rng.random(N_LEVELS) < 0.25
     t2_s[fluid] = _draw_t2(rng, FLUID_T2_S, int(fluid.sum()))
