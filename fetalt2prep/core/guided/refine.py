@@ -24,7 +24,8 @@ KNOWN_GAIN = 0.05  # a gain that is said to be one may be off by this share in t
 BELIEVED = 0.5  # median belief inside the mask below which a guide is not used at all
 TIGHT, LOOSE = 0.12, 0.15  # spread of log(guide / expected): up to the first its values are data, the second its edges
 FOREIGN_AT_FIRST = 0.3  # the same, before edges are known: mixed voxels of a coarse scan spread it
-MIXED = 0.1  # of the step between two tissues: how far a voxel of both is from the signal of its maps
+GAIN_ERROR = 0.02  # of a gain that was found, relative: counts as uncertainty of what is bright
+MIXED = 0.2  # of the step between two tissues: how far a voxel of both is from the signal of its maps
 LEAST_NOISE = 0.005  # of the guide's median: no sequence's equation holds better than that
 
 
@@ -190,7 +191,7 @@ def _guide_term(guide: Guide, trust: Trust, mask: Tensor) -> GuideTerm:
     """
     noise = max(guide.noise, LEAST_NOISE * float(guide.image[mask].median()))
     mixed = MIXED * largest_step(guide.image, mask)
-    sigma = (mixed.square() + noise**2).sqrt()
+    sigma = (mixed.square() + (GAIN_ERROR * guide.image).square() + noise**2).sqrt()
     return GuideTerm(image=guide.image / trust.gain, model=guide.model, sigma=sigma / trust.gain, weight=trust.belief)
 
 

@@ -74,7 +74,8 @@ def trust_guide(
             "maps. Does it show the same part of the body?"
         )
     log_ratio = (seen[bright] / expected[bright]).log()
-    log_gain = log_ratio[quiet(expected, share)[bright]].median()
+    calm = quiet(expected, share)[bright]
+    log_gain = log_ratio[calm if bool(calm.any()) else slice(None)].median()
     spread = MAD * (log_ratio - log_gain).abs().median()
     off = seen - log_gain.exp() * expected
     typical = torch.maximum(MAD * off[bright].abs().median(), torch.tensor(noise))
