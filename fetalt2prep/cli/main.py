@@ -22,6 +22,7 @@ COMMANDS = {
     "protocol": "echo times that measure T2 best",
     "train-mask": "train the network that finds the brain",
     "train-denoiser": "train the network that denoises slices",
+    "train-guided": "train the network of guided super-resolution",
     "kt-recon": "image series from undersampled dynamic raw data",
     "simulate-kt": "raw data of a simulated moving slice",
 }

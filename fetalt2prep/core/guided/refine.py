@@ -24,8 +24,8 @@ KNOWN_GAIN = 0.05  # a gain that is said to be one may be off by this share in t
 BELIEVED = 0.5  # median belief inside the mask below which a guide is not used at all
 TIGHT, LOOSE = 0.12, 0.15  # spread of log(guide / expected): up to the first its values are data, the second its edges
 FOREIGN_AT_FIRST = 0.3  # the same, before edges are known: mixed voxels of a coarse scan spread it
-GAIN_ERROR = 0.02  # of a gain that was found, relative: counts as uncertainty of what is bright
-MIXED = 0.2  # of the step between two tissues: how far a voxel of both is from the signal of its maps
+GAIN_ERROR = 0.03  # of a gain that was found, relative: counts as uncertainty of what is bright
+MIXED = 0.3  # of the step between two tissues: how far a voxel of both is from the signal of its maps
 LEAST_NOISE = 0.005  # of the guide's median: no sequence's equation holds better than that
 
 
@@ -51,7 +51,7 @@ class CoarseMaps:
     sigma: float = 0.02
     """Relative standard error of each map's values."""
     te_s: tuple[float, ...] = ()
-    """Echo times from which T2 was fitted; the anchor is then the signal at these times, see :func:`_anchor`."""
+    """Echo times from which T2 was fitted; the anchor is then the signal at these times, see :func:`anchor_of`."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +95,10 @@ def refine(
     ValueError
         Shapes that do not fit, an empty mask, or a guide without anything to compare.
     """
-    _check(coarse, guides, see, mask)
+    check_inputs(coarse, guides, see, mask)
     guides = [g if coarse.t1_s is not None else _without_t1(g) for g in guides]
     inside = mask.to(coarse.pd.dtype)
-    anchor = _anchor(coarse, see, inside)
+    anchor = anchor_of(coarse, see, inside)
     strength = (options.edges, options.edges, options.edges if coarse.t1_s is not None else 0.0)
 
     def improve(first: Maps, terms: Sequence[Term], te_s: float) -> tuple[Maps, Fit[State]]:
@@ -184,15 +184,20 @@ def _without_t1(guide: Guide) -> Guide:
 
 
 def _guide_term(guide: Guide, trust: Trust, mask: Tensor) -> GuideTerm:
-    """The guide as data, its gain taken off.
+    """The guide as data, its gain taken off."""
+    image, sigma = guide.image / trust.gain, guide_sigma(guide, mask) / trust.gain
+    return GuideTerm(image=image, model=guide.model, sigma=sigma, weight=trust.belief)
 
-    A voxel of two tissues shows the mean of their signals, which is not the signal of mean maps: the difference grows
-    with the step between the two, and counts as uncertainty.
+
+def guide_sigma(guide: Guide, mask: Tensor) -> Tensor:
+    """How far the guide may be from what the maps would show, (*grid), in its own scale.
+
+    Noise; what is left of an unknown gain; and in a voxel of two tissues the mean of their signals, which is not the
+    signal of mean maps: that difference grows with the step between the two.
     """
     noise = max(guide.noise, LEAST_NOISE * float(guide.image[mask].median()))
     mixed = MIXED * largest_step(guide.image, mask)
-    sigma = (mixed.square() + (GAIN_ERROR * guide.image).square() + noise**2).sqrt()
-    return GuideTerm(image=guide.image / trust.gain, model=guide.model, sigma=sigma / trust.gain, weight=trust.belief)
+    return (mixed.square() + (GAIN_ERROR * guide.image).square() + noise**2).sqrt()
 
 
 def is_foreign(trust: Trust, mask: Tensor, loose: float = LOOSE) -> bool:
@@ -219,7 +224,7 @@ def use_of(guide: Guide, trust: Trust, coarse: CoarseMaps, mask: Tensor, options
     return "signal" if known and trust.spread < TIGHT else "edges"
 
 
-def _anchor(coarse: CoarseMaps, see: KSpaceTruncation, inside: Tensor) -> Term:
+def anchor_of(coarse: CoarseMaps, see: KSpaceTruncation, inside: Tensor) -> Term:
     """Coarse data against the coarse view of the result.
 
     With echo times, the images that the maps stand for are made again: the coarse scan averages signals, not T2, and
@@ -245,7 +250,8 @@ def _interpolated(coarse: CoarseMaps, see: KSpaceTruncation, mask: Tensor) -> Ma
     return Maps(pd, r1, r2)
 
 
-def _check(coarse: CoarseMaps, guides: Sequence[Guide], see: KSpaceTruncation, mask: Tensor) -> None:
+def check_inputs(coarse: CoarseMaps, guides: Sequence[Guide], see: KSpaceTruncation, mask: Tensor) -> None:
+    """Raise where shapes do not fit, values are not finite, or the mask is empty."""
     maps = {"pd": coarse.pd, "t2_s": coarse.t2_s} | ({} if coarse.t1_s is None else {"t1_s": coarse.t1_s})
     for name, values in maps.items():
         if tuple(values.shape) != see.coarse:
