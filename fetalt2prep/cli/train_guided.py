@@ -35,9 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command; the defaults are those of the weights in the package."""
     add = parser.add_argument
     add("out", type=Path, metavar="OUT", help="folder to write: weights, card, curve, checkpoint, and heads")
-    add("--steps", type=int, default=600, metavar="N", help="steps of the optimiser")
-    add("--heads", type=int, default=64, metavar="N", help="heads to draw")
-    add("--validation", type=int, default=4, metavar="N", help="further heads, to measure the result")
+    add("--steps", type=int, default=400, metavar="N", help="steps of the optimiser")
+    add("--heads", type=int, default=32, metavar="N", help="heads to draw")
+    add("--validation", type=int, default=2, metavar="N", help="further heads, to measure the result")
     add("--guides", nargs="+", choices=("t1w", "t2w"), default=["t1w", "t2w"], help="guides to train with")
     add("--without-maps", action="store_true", help="the coarse maps are not shown to the network (ablation)")
     add("--without-anchor", action="store_true", help="its answer need not look like them (ablation)")

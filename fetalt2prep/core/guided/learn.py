@@ -22,9 +22,9 @@ class LearnOptions:
     """How to train; lengths in steps, sides in voxels."""
 
     seed: int = 0
-    n_steps: int = 600
-    batch_size: int = 2
-    side: int = 40
+    n_steps: int = 400
+    batch_size: int = 1
+    side: int = 32
     learning_rate: float = 3e-3
     warm_up: int = 30
     width: int = 24
@@ -35,7 +35,7 @@ class LearnOptions:
     """Guides that it is trained with."""
     drop_guide: float = 0.3
     """Share of samples in which one of the guides is not shown, so that one network serves one guide or two."""
-    n_heads: int = 64
+    n_heads: int = 32
     n_first: int = 8
     """Heads with which it begins; the others join evenly, so that they can be drawn meanwhile."""
     device: str = "cpu"

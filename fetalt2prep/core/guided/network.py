@@ -16,7 +16,6 @@ from torch.nn import functional
 
 from fetalt2prep.core.guided.unknowns import Maps
 from fetalt2prep.core.signal import SignalModel
-from fetalt2prep.core.truncation import KSpaceTruncation
 
 SLOTS = ("t1", "t2")
 """Kinds of guide, each with channels of its own: contrast mostly by T1, or by T2."""
@@ -73,21 +72,6 @@ class GuidedNet(nn.Module):
         x = functional.relu(self.head(channels[None]))
         change = CLAMP * torch.tanh(self.tail(self.blocks(x))[0] / CLAMP)
         return Maps(*(part * torch.exp(step) for part, step in zip((base.pd, base.r1, base.r2), change, strict=True)))
-
-
-def base_maps(pd: Tensor, t1_s: Tensor, t2_s: Tensor, see: KSpaceTruncation, typical_pd: float) -> Maps:
-    """Coarse maps on the fine grid, positive: zero-filled, within the range of the coarse voxels around.
-
-    Zero filling alone rings beside fluid, below zero even.
-    """
-    fine = []
-    for values, least, most in ((pd, 0.02 * typical_pd, 3 * typical_pd), (t1_s, 0.05, 8.0), (t2_s, 0.005, 5.0)):
-        low, high = (
-            functional.interpolate(sign * functional.max_pool3d(sign * values[None, None], 3, 1, 1), see.shape)[0, 0]
-            for sign in (-1.0, 1.0)
-        )
-        fine.append(torch.minimum(torch.maximum(see.zero_fill(values), low), high).clamp(least, most))
-    return Maps(fine[0], 1.0 / fine[1], 1.0 / fine[2])
 
 
 def blind_maps(mask: Tensor, typical_pd: float) -> Maps:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fetalt2prep.core.fit import Fit
+from fetalt2prep.core.guided.first import T2_RANGE_S, first_maps
 from fetalt2prep.core.guided.options import GuidedOptions
 from fetalt2prep.core.guided.subject import State, SubjectFit, fit_subject
 from fetalt2prep.core.guided.terms import EdgePrior, GuideTerm, MapAnchor, SignalAnchor, Term, edge_weights, largest_step
@@ -18,8 +19,6 @@ from fetalt2prep.core.guided.unknowns import Coordinates, Maps
 from fetalt2prep.core.signal import SignalModel, SpinEcho
 from fetalt2prep.core.truncation import KSpaceTruncation
 
-T2_RANGE_S, T1_RANGE_S = (0.005, 5.0), (0.05, 8.0)
-LEAST_PD = 0.02  # of the median inside the mask
 KNOWN_GAIN = 0.05  # a gain that is said to be one may be off by this share in the comparison
 BELIEVED = 0.5  # median belief inside the mask below which a guide is not used at all
 TIGHT, LOOSE = 0.12, 0.15  # spread of log(guide / expected): up to the first its values are data, the second its edges
@@ -99,6 +98,7 @@ def refine(
     guides = [g if coarse.t1_s is not None else _without_t1(g) for g in guides]
     inside = mask.to(coarse.pd.dtype)
     anchor = anchor_of(coarse, see, inside)
+    first, _ = first_maps(coarse.pd, coarse.t1_s, coarse.t2_s, see, mask)
     strength = (options.edges, options.edges, options.edges if coarse.t1_s is not None else 0.0)
 
     def improve(first: Maps, terms: Sequence[Term], te_s: float) -> tuple[Maps, Fit[State]]:
@@ -107,7 +107,7 @@ def refine(
             SubjectFit(first=first, coordinates=coordinates, mask=mask, terms=terms, n_steps=options.n_steps), on_step
         )
 
-    alone, fitted = improve(_interpolated(coarse, see, mask), [anchor, _edges([], {}, inside, strength)], 0.0)
+    alone, fitted = improve(first, [anchor, _edges([], {}, inside, strength)], 0.0)
 
     def compare(maps: Maps, some: Sequence[Guide]) -> dict[str, Trust]:
         return {g.name: trust_guide(g.image, g.model, maps, see, mask, g.noise) for g in some}
@@ -129,8 +129,8 @@ def refine(
         terms = [anchor, *(_guide_term(g, trusts[g.name], mask) for g in signals)]
         echoes = [g.model.te_s for g in signals if isinstance(g.model, SpinEcho)]
         te_s = echoes[0] if echoes and coarse.t1_s is None else 0.0
-        first = maps if len(used) == len(tried) else alone
-        maps, fitted = improve(first, [*terms, _edges(used, trusts, inside, strength)], te_s)
+        start = maps if len(used) == len(tried) else alone
+        maps, fitted = improve(start, [*terms, _edges(used, trusts, inside, strength)], te_s)
     worst = torch.stack([t.mismatch for t in trusts.values()]).amax(0) if trusts else torch.zeros_like(inside)
     return Refined(
         pd=inside * maps.pd,
@@ -239,15 +239,6 @@ def anchor_of(coarse: CoarseMaps, see: KSpaceTruncation, inside: Tensor) -> Term
     maps = torch.stack([coarse.pd, coarse.t2_s, *([] if coarse.t1_s is None else [coarse.t1_s])])
     level = maps.abs().mean(tuple(range(1, maps.ndim)), keepdim=True)
     return MapAnchor(maps=maps, see=see, sigma=coarse.sigma * (maps.abs() + 0.5 * level), mask=inside)
-
-
-def _interpolated(coarse: CoarseMaps, see: KSpaceTruncation, mask: Tensor) -> Maps:
-    """Coarse maps on the fine grid, within what maps can be: where the fit starts."""
-    pd = see.zero_fill(coarse.pd)
-    pd = pd.clamp(min=LEAST_PD * float(pd[mask].median()))
-    r2 = 1.0 / see.zero_fill(coarse.t2_s).clamp(*T2_RANGE_S)
-    r1 = torch.zeros_like(r2) if coarse.t1_s is None else 1.0 / see.zero_fill(coarse.t1_s).clamp(*T1_RANGE_S)
-    return Maps(pd, r1, r2)
 
 
 def check_inputs(coarse: CoarseMaps, guides: Sequence[Guide], see: KSpaceTruncation, mask: Tensor) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fetalt2prep.core.guided.network import GuidedNet, Shown, base_maps, blind_maps, inputs_of, slot_of
+from fetalt2prep.core.guided.first import first_maps
+from fetalt2prep.core.guided.network import GuidedNet, Shown, blind_maps, inputs_of, slot_of
 from fetalt2prep.core.guided.options import GuidedOptions
 from fetalt2prep.core.guided.refine import (
     FOREIGN_AT_FIRST,
@@ -49,9 +50,7 @@ def look_at(
     coarse: CoarseMaps, guides: Mapping[str, Shown], see: KSpaceTruncation, mask: Tensor, switches: Switches
 ) -> Look:
     """What a network is shown; guides by their slots, see :func:`fetalt2prep.core.guided.network.slot_of`."""
-    assert coarse.t1_s is not None
-    typical = float(see.zero_fill(coarse.pd)[mask].median())
-    fine = base_maps(coarse.pd, coarse.t1_s, coarse.t2_s, see, typical)
+    fine, typical = first_maps(coarse.pd, coarse.t1_s, coarse.t2_s, see, mask)
     base = fine if switches.maps else blind_maps(mask, typical)
     factor = math.prod(n / few for n, few in zip(see.shape, see.coarse, strict=True)) ** (1 / len(see.shape))
     return Look(base=base, channels=inputs_of(base, guides, mask, typical, factor))
