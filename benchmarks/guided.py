@@ -55,9 +55,7 @@ def zero_filled(case: GuidedCase) -> Triple:
 def linear(case: GuidedCase) -> Triple:
     """The coarse maps by linear interpolation, which does not ring."""
     shape = case.see.shape
-    return tuple(
-        functional.interpolate(part[None, None], shape, mode="trilinear")[0, 0] for part in _coarse(case)
-    )  # type: ignore[return-value]
+    return tuple(functional.interpolate(part[None, None], shape, mode="trilinear")[0, 0] for part in _coarse(case))  # type: ignore[return-value]
 
 
 def _coarse(case: GuidedCase) -> Triple:
@@ -81,9 +79,7 @@ def without_anchor(case: GuidedCase, n_steps: int) -> Triple:
         strength=(GuidedOptions().edges,) * 3,
     )
     first = Maps(*(torch.full(case.mask.shape, value) for value in TYPICAL))
-    method = SubjectFit(
-        first=first, coordinates=Coordinates(), mask=case.mask, terms=[*terms, edges], n_steps=n_steps
-    )
+    method = SubjectFit(first=first, coordinates=Coordinates(), mask=case.mask, terms=[*terms, edges], n_steps=n_steps)
     maps, _ = fit_subject(method)
     return inside * maps.pd, inside / maps.r1, inside / maps.r2
 
@@ -133,9 +129,7 @@ def ways(n_steps: int, weights: Path | None) -> dict[str, Callable[[GuidedCase],
     options = GuidedOptions(n_steps=n_steps)
 
     def fit_with(names: Sequence[str]) -> Callable[[GuidedCase], tuple[Triple, dict[str, Any]]]:
-        return lambda case: of(
-            refine(case.coarse, [case.guides[name] for name in names], case.see, case.mask, options)
-        )
+        return lambda case: of(refine(case.coarse, [case.guides[name] for name in names], case.see, case.mask, options))
 
     found: dict[str, Callable[[GuidedCase], tuple[Triple, dict[str, Any]]]] = {
         "zero-filled": lambda case: (zero_filled(case), {}),

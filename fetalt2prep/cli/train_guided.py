@@ -121,7 +121,9 @@ def _measure(path: Path, unseen: ArrayPool, options: LearnOptions) -> list[dict[
             )  # fmt: skip
             found.append([metrics.hfen(true, image.numpy(), maps.mask) for true, image in pairs])
         names = ("t1_before", "t1_after", "t2_before", "t2_after")
-        rows.append({"factor": factor, "n_heads": len(found)} | dict(zip(names, np.mean(found, 0).tolist(), strict=True)))
+        rows.append(
+            {"factor": factor, "n_heads": len(found)} | dict(zip(names, np.mean(found, 0).tolist(), strict=True))
+        )
     return rows
 
 

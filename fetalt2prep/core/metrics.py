@@ -66,9 +66,7 @@ def hfen(reference: ArrayLike, image: ArrayLike, mask: ArrayLike | None = None) 
     ref, img = np.asarray(reference, float), np.asarray(image, float)
     inside = _mask_of(ref, img, mask)
     kernel = log_kernel().reshape(LOG_WIDTH, LOG_WIDTH, *[1] * (ref.ndim - 2))
-    of_error, of_reference = (
-        ndimage.convolve(values, kernel, mode="constant")[inside] for values in (img - ref, ref)
-    )
+    of_error, of_reference = (ndimage.convolve(values, kernel, mode="constant")[inside] for values in (img - ref, ref))
     edges = float(np.linalg.norm(of_reference))
     if edges == 0:
         raise ValueError("the reference has no edge inside the mask: the high-frequency error norm is not defined.")

@@ -79,7 +79,7 @@ class Head:
 
 
 def draw_head(rng: np.random.Generator, options: SlabOptions | None = None) -> Head:
-    """A head with grown folds and adult tissue: its form, each tissue's values and texture, lesions, place of the slab."""
+    """A head with grown folds and adult tissue: form, values and texture of each tissue, lesions, place of the slab."""
     fine, labels, field_t = _draw_tissue(rng, options or SlabOptions())
     maps = RelaxationMaps.of(fine)
     shares = np.stack([mean_in_voxels((labels == kind).astype(np.float32)) for kind in range(1, Label.BRAINSTEM + 1)])

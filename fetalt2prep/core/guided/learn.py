@@ -106,9 +106,7 @@ def new_state(options: LearnOptions) -> Learning:
 
 def two_terms(network: GuidedNet, lesson: Lesson, switches: Switches) -> Tensor:
     """Cost of the network's answer, per voxel of the mask; guides that are not shown are not asked for either."""
-    shown = {
-        slot_of(g.model): Shown(image=g.image / lesson.found_gains[g.name], model=g.model) for g in lesson.guides
-    }
+    shown = {slot_of(g.model): Shown(image=g.image / lesson.found_gains[g.name], model=g.model) for g in lesson.guides}
     look = look_at(lesson.coarse, shown, lesson.see, lesson.mask, switches)
     answer = network(look.base, look.channels)
     return torch.stack([term(answer) for term in terms_of(lesson, switches)]).sum() / lesson.mask.sum()

@@ -80,16 +80,16 @@ def blind_maps(mask: Tensor, typical_pd: float) -> Maps:
     return Maps(*(torch.full(mask.shape, value, device=mask.device) for value in (typical_pd, r1, r2)))
 
 
-def inputs_of(
-    base: Maps, guides: Mapping[str, Shown], mask: Tensor, typical_pd: float, factor: float
-) -> Tensor:
+def inputs_of(base: Maps, guides: Mapping[str, Shown], mask: Tensor, typical_pd: float, factor: float) -> Tensor:
     """What the network is shown, (N_INPUTS, *grid); zero outside the mask.
 
     ``guides``: by the slot of :data:`SLOTS`; ``factor``: fine voxels per coarse one, along an axis.
     """
     inside = mask.to(base.pd.dtype)
     at = (typical_pd, *TYPICAL[1:])
-    rows = [(part / zero).log().clamp(-CLAMP, CLAMP) for part, zero in zip((base.pd, base.r1, base.r2), at, strict=True)]
+    rows = [
+        (part / zero).log().clamp(-CLAMP, CLAMP) for part, zero in zip((base.pd, base.r1, base.r2), at, strict=True)
+    ]
     rows += [torch.ones_like(inside), torch.full_like(inside, factor / 4.0)]
     for slot in SLOTS:
         guide = guides.get(slot)

@@ -13,7 +13,15 @@ from fetalt2prep.core.fit import Fit
 from fetalt2prep.core.guided.first import T2_RANGE_S, first_maps
 from fetalt2prep.core.guided.options import GuidedOptions
 from fetalt2prep.core.guided.subject import State, SubjectFit, fit_subject
-from fetalt2prep.core.guided.terms import EdgePrior, GuideTerm, MapAnchor, SignalAnchor, Term, edge_weights, largest_step
+from fetalt2prep.core.guided.terms import (
+    EdgePrior,
+    GuideTerm,
+    MapAnchor,
+    SignalAnchor,
+    Term,
+    edge_weights,
+    largest_step,
+)
 from fetalt2prep.core.guided.trust import Trust, trust_guide
 from fetalt2prep.core.guided.unknowns import Coordinates, Maps
 from fetalt2prep.core.signal import SignalModel, SpinEcho
@@ -21,7 +29,8 @@ from fetalt2prep.core.truncation import KSpaceTruncation
 
 KNOWN_GAIN = 0.05  # a gain that is said to be one may be off by this share in the comparison
 BELIEVED = 0.5  # median belief inside the mask below which a guide is not used at all
-TIGHT, LOOSE = 0.12, 0.15  # spread of log(guide / expected): up to the first its values are data, the second its edges
+TIGHT, LOOSE = 0.05, 0.15  # spread of log(guide / expected): up to the first its values are data, the second its edges
+TIGHT_WITH_T1 = 0.12  # the first, where T1 is mapped too: density is then held from two sides
 FOREIGN_AT_FIRST = 0.3  # the same, before edges are known: mixed voxels of a coarse scan spread it
 GAIN_ERROR = 0.03  # of a gain that was found, relative: counts as uncertainty of what is bright
 MIXED = 0.3  # of the step between two tissues: how far a voxel of both is from the signal of its maps
@@ -221,7 +230,12 @@ def use_of(guide: Guide, trust: Trust, coarse: CoarseMaps, mask: Tensor, options
     te_s = getattr(guide.model, "te_s", 0.0)
     between = len(coarse.te_s) > 1 and min(coarse.te_s) <= te_s <= max(coarse.te_s)
     known = coarse.t1_s is not None or between or (guide.same_scale and abs(trust.gain - 1.0) < KNOWN_GAIN)
-    return "signal" if known and trust.spread < TIGHT else "edges"
+    return "signal" if known and trust.spread < tight(coarse) else "edges"
+
+
+def tight(coarse: CoarseMaps) -> float:
+    """Spread up to which a guide's values are data."""
+    return TIGHT if coarse.t1_s is None else TIGHT_WITH_T1
 
 
 def anchor_of(coarse: CoarseMaps, see: KSpaceTruncation, inside: Tensor) -> Term:
