@@ -26,8 +26,8 @@ SMOKE: dict[str, int] = {
 LIMITS = (
     "Trained on slabs of simulated heads: adult tissue at 1.5 and 3 T with drawn lesions, voxels of 1.3 mm, coarse "
     "voxels 2 or 4 times as long, noise of 1 % in the coarse maps and 1 to 3 % in the guides, MPRAGE or spoiled "
-    "gradient echo as T1-weighted and spin echo as T2-weighted guide, no motion, no misplaced guide, no coil field. Other tissue, "
-    "resolutions and sequences were not tried. Research use only."
+    "gradient echo as T1-weighted and spin echo as T2-weighted guide, no motion, no misplaced guide, no coil field. "
+    "Other tissue, resolutions and sequences were not tried. Research use only."
 )
 
 
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, help="seed of network, heads and batches")
     add("--workers", type=int, default=0, metavar="N", help="processes that draw heads meanwhile (0: none)")
     add("--device", default="cpu", help="cpu, cuda or cuda:n")
+    add("--start-from", type=Path, metavar="FILE", help="weights to begin with (None: random ones)")
     add("--smoke", action="store_true", help="a run of seconds that shows that all works; its weights are of no use")
 
 
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     from fetalt2prep.core.guided.learn import GuidedTraining, LearnOptions, new_state
     from fetalt2prep.core.guided.refine_network import Switches
     from fetalt2prep.interfaces.account import Meter, software_versions
-    from fetalt2prep.io.guided_weights import save_guided_net
+    from fetalt2prep.io.guided_weights import load_guided_net, save_guided_net
     from fetalt2prep.io.training_picture import write_training_picture
     from fetalt2prep.io.weights import write_card
     from fetalt2prep.sim.guided_lessons import head_pool, lessons
@@ -68,11 +69,14 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed, device=arguments.device, switches=switches, guides=tuple(arguments.guides),
     )  # fmt: skip
     out: Path = arguments.out
+    first = new_state(options)
+    if arguments.start_from is not None:
+        first.network.load_state_dict(load_guided_net(arguments.start_from)[0].state_dict())
     n_unseen, n_workers = (1, 0) if arguments.smoke else (arguments.validation, arguments.workers)
     torch.use_deterministic_algorithms(options.device == "cpu")
     with head_pool(out / "heads", options.n_heads, seed=options.seed, n_workers=n_workers) as pool:
         state, curve = train_in_chunks(
-            lambda state: GuidedTraining(options, lessons(pool.read, options), state), new_state(options),
+            lambda state: GuidedTraining(options, lessons(pool.read, options), state), first,
             options.n_steps, out / "checkpoint.pt", options, score="running loss",
         )  # fmt: skip
     path = save_guided_net(state.network.cpu(), switches, out / "guided.safetensors")
@@ -133,11 +137,14 @@ def _card(arguments: argparse.Namespace, options: LearnOptions, curve: list[dict
     command = f"fetalt2 train-guided OUT --steps {options.n_steps} --heads {options.n_heads} --seed {options.seed}"
     command += f" --guides {' '.join(options.guides)} --device {options.device}"
     command += " --without-maps" * arguments.without_maps + " --without-anchor" * arguments.without_anchor
+    if arguments.start_from is not None:
+        command += f" --start-from {arguments.start_from.name}"
     return {
         "what": "residual convolutional network, 3D, that refines maps of proton density, T1 and T2 with guides",
         "data": f"{options.n_heads} simulated heads of fetalt2prep.sim.relaxation_maps; no scan, no patient",
         "script": "fetalt2prep/cli/train_guided.py",
         "command": "smoke run" if arguments.smoke else command,
+        "started_from": None if arguments.start_from is None else arguments.start_from.name,
         "options": dataclasses.asdict(options),
         "limits": LIMITS,
         "loss_last": curve[-1]["loss"] if curve else None,

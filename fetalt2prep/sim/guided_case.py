@@ -31,7 +31,7 @@ class GuidedCase:
 
 
 def draw_guided_case(rng: np.random.Generator, maps: RelaxationMaps, factor: int) -> GuidedCase:
-    """Maps cut to the central ``1 / factor`` of k-space along each axis, with noise; guides of drawn sequences and scale.
+    """Maps cut to ``1 / factor`` of k-space along each axis, with noise; guides of drawn sequence and scale.
 
     Guides are made of the tissue, not of the maps.
     """
