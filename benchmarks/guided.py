@@ -156,7 +156,7 @@ def ways(n_steps: int, weights: Path | None) -> dict[str, Callable[[GuidedCase],
 def timing(n_steps: int, weights: Path | None) -> dict[str, Any]:
     """Seconds and memory of a grid of 100^3, half of it brain, both guides."""
     side = 100
-    head = draw_head(np.random.default_rng([SEED, 99]), SlabOptions(n_slices=side, spacing_mm=1.05, multiple=side))
+    head = draw_head(np.random.default_rng([SEED, 99]), SlabOptions(n_slices=side, spacing_mm=1.4, multiple=side))
     case = draw_guided_case(np.random.default_rng([SEED, 99, 1]), head.maps, 2)
     rows: dict[str, Any] = {"grid": list(head.maps.mask.shape), "threads": torch.get_num_threads(), "n_steps": n_steps}
     for name, way in ways(n_steps, weights).items():
