@@ -61,12 +61,15 @@ def aims_table(rows: Sequence[Mapping[str, Any]]) -> str:
         free = means(rows, factor, "fit both, no anchor")
         if base is None or none is None or both is None or one is None or two is None or free is None:
             continue
-        orders = [[f"{m[key]:.3f}" for m in (both, one, two, none)] for key in ("hfen_t1", "hfen_t2")]
-        rises = [100 * (1 - both["hfen_t1"] / m["hfen_t1"]) for m in (base, none)]
+        orders = [[f"{m[key]:.4f}" for m in (both, one, two, none)] for key in ("hfen_t1", "hfen_t2")]
+        falls = [100 * (1 - both["hfen_t1"] / m["hfen_t1"]) for m in (base, none)]
         lines += [
             [f"{factor}", "T1 HFEN: both, T1w, T2w, no guide", "in this order", "", ", ".join(orders[0])],
             [f"{factor}", "T2 HFEN: both, T1w, T2w, no guide", "both least, none most", "", ", ".join(orders[1])],
-            [f"{factor}", "T1 HFEN falls by", "40 %", "45.4 %", f"{rises[0]:.0f} % (against no guide: {rises[1]:.0f} %)"],
+            [
+                f"{factor}", "T1 HFEN falls by", "40 %", "45.4 %",
+                f"{falls[0]:.0f} % (against no guide: {falls[1]:.0f} %)",
+            ],
             [
                 f"{factor}", "GM T1 error without the coarse maps", "+50 %", "63 to 110 ms",
                 f"{both['gm_t1_ms']:.0f} to {free['gm_t1_ms']:.0f} ms",
