@@ -111,12 +111,23 @@ def left_out(rows: Rows) -> str:
     return table(head, lines)
 
 
+def plain(rows: Rows) -> str:
+    """The U-Net and DnCNN after one short schedule on the same pairs."""
+    lines = []
+    for name in denoise_left_out.SETS:
+        ours, other = (rows.get(f"{name}: {label}") for label in ("unet", "dncnn"))
+        if ours and other:
+            cells = [f"{row['ssim']:.3f} / {row['psnr']:.2f}" for row in (ours, other)]
+            lines.append([name, f"{ours['ssim_in']:.3f} / {ours['psnr_in']:.2f}", *cells])
+    return table(["", "input: SSIM / PSNR", "U-Net", "DnCNN"], lines)
+
+
 def main() -> None:
     """Rewrite the blocks of the page from the results there are."""
     makers: list[tuple[Any, list[Callable[[Rows], str]]]] = [
         (denoise_network.RESULTS, [methods, conditions]),
         (denoise_checks.RESULTS, [lesions, exponentials]),
-        (denoise_left_out.RESULTS, [left_out]),
+        (denoise_left_out.RESULTS, [left_out, plain]),
     ]
     for path, blocks in makers:
         if path.exists():
