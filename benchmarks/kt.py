@@ -48,6 +48,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "relative data term": {"data_term": "relative"},
     "without coarse-to-fine": {"coarse_to_fine": 0.0},
     "without static start": {"from_static": False},
+    "temporal variation, a third": {"temporal_tv": 0.005},
 }
 
 
@@ -59,10 +60,17 @@ class Size:
     n_frames: int
     n_coils: int
     spokes: tuple[int, ...]
+    scene: str = "cine"
+
+    @property
+    def name(self) -> str:
+        """As tables call it."""
+        return f"{self.n}" if self.scene == "cine" else f"{self.n}, {self.scene}"
 
 
 SIZES = {
     "small": Size(48, 12, 6, (2, 3, 5, 8)),
+    "fetal": Size(48, 12, 6, (5, 8), "fetal"),
     "cpu": Size(96, 20, 8, (4, 6, 10, 16)),
     "full": Size(208, 30, 8, (8, 13, 21, 34)),
 }
@@ -73,7 +81,12 @@ class Case:
 
     def __init__(self, size: Size, spokes: int, seed: int) -> None:
         options = DynamicOptions(
-            n=size.n, n_frames=size.n_frames, n_coils=size.n_coils, readouts_per_frame=spokes, frame_s=FRAME_S
+            scene=size.scene,
+            n=size.n,
+            n_frames=size.n_frames,
+            n_coils=size.n_coils,
+            readouts_per_frame=spokes,
+            frame_s=FRAME_S,
         )
         self.scan: DynamicScan = simulate_dynamic(options, seed)
         self.truth = self.scan.truth[0].abs().numpy()
@@ -137,6 +150,8 @@ METHODS: dict[str, Callable[[Case], dict[str, Any]]] = {
     "grasp": lambda case: best_of(case, temporal_tv, [(w,) for w in TV_WEIGHTS]),
     "l+s": lambda case: best_of(case, low_rank_plus_sparse, [(a, b) for a in LOW_RANK_WEIGHTS for b in SPARSE_WEIGHTS]),
     "inr": lambda case: field_row(case, KtOptions()),
+    "inr, hash": lambda case: field_row(case, KtOptions(field="hash")),
+    "inr, siren": lambda case: field_row(case, KtOptions(field="siren")),
 }
 
 

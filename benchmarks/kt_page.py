@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import kt_between
 from benchmarks.kt import ABLATIONS, HERE, METHODS, RESULTS, SIZES
 from benchmarks.t2_page import fill, table
+from fetalt2prep.sim.dynamic_scan import DynamicOptions
 
+TR_S = DynamicOptions.tr_s
 PAGE = HERE.parent / "docs" / "kt.md"
 
 
@@ -32,7 +35,7 @@ def methods_table(rows: Mapping[str, Any]) -> str:
             for method, row in found.items():
                 if row is not None:
                     cells = [
-                        f"{SIZES[size].n}",
+                        SIZES[size].name,
                         f"{spokes} ({row['acceleration']:.1f}x)",
                         f"`{method}`",
                         f"{row['n']:.0f}",
@@ -48,12 +51,17 @@ def ablation_table(rows: Mapping[str, Any]) -> str:
     lines = []
     for size in SIZES:
         for spokes in SIZES[size].spokes:
-            whole = mean_of(rows, size, spokes, "inr")
             for name in ABLATIONS:
                 row = mean_of(rows, size, spokes, name)
-                if row is not None and whole is not None:
-                    cost = row["psnr_db"] - whole["psnr_db"]
-                    lines.append([f"{SIZES[size].n}", f"{spokes}", name, f"{row['psnr_db']:.2f}", f"{cost:+.2f}"])
+                costs = [
+                    value["psnr_db"] - rows[whole]["psnr_db"]
+                    for key, value in rows.items()
+                    if (*_parts(key)[:2], _parts(key)[3]) == (size, spokes, name)
+                    and (whole := f"{key.rsplit('/', 1)[0]}/inr") in rows
+                ]
+                if row is not None and costs:  # against the same scans
+                    cells = [SIZES[size].name, f"{spokes}", name, f"{row['psnr_db']:.2f}"]
+                    lines.append([*cells, f"{np.mean(costs):+.2f}"])
     return table(["pixels", "spokes", "", "PSNR (dB)", "against the defaults (dB)"], lines)
 
 
@@ -65,9 +73,34 @@ def between_table(rows: Mapping[str, Any]) -> str:
             row = mean_of(rows, size, spokes, "inr")
             if row is not None:
                 asked, linear = row["between_psnr_db"], row["between_linear_psnr_db"]
-                cells = [f"{SIZES[size].n}", f"{spokes}", f"{asked:.2f}", f"{linear:.2f}", f"{asked - linear:+.2f}"]
+                cells = [SIZES[size].name, f"{spokes}", f"{asked:.2f}", f"{linear:.2f}", f"{asked - linear:+.2f}"]
                 lines.append(cells)
     return table(["pixels", "spokes", "the field asked (dB)", "its frames interpolated (dB)", "difference"], lines)
+
+
+def real_time_table(rows: Mapping[str, Any]) -> str:
+    """Between the frames of scans whose every spoke has its own time: mean over the seeds that all of a row have."""
+    wanted = [
+        (f"{n} pixels", f"{spokes} spokes", method, f"{per_time}")
+        for n in kt_between.SIZES
+        for spokes, parts in kt_between.PARTS.items()
+        for per_time in parts
+        for method in kt_between.MAKERS
+    ]
+    lines = []
+    for size, spokes, method, per_time in wanted:
+        found = [
+            row
+            for key, row in rows.items()
+            if (*key.split("/")[:2], *key.split("/")[3:]) == (size, spokes, method, per_time)
+        ]
+        if found:
+            means = [np.mean([row[name] for row in found]) for name in ("frames_db", "linear_db", "asked_db")]
+            n_spokes = int(spokes.split()[0])
+            head = [size.split()[0], f"{n_spokes} ({1000 * n_spokes * TR_S:.0f} ms)", f"`{method}`", per_time]
+            lines.append([*head, f"{len(found)}", *(f"{mean:.2f}" for mean in means)])
+    columns = ["pixels", "spokes of a frame", "method", "spokes at one time", "seeds", "frames (dB)"]
+    return table([*columns, "these interpolated (dB)", "asked between (dB)"], lines)
 
 
 def _parts(key: str) -> tuple[str, int, str, str]:
@@ -79,7 +112,8 @@ def main() -> None:
     """Rewrite the blocks of the page."""
     rows = json.loads(RESULTS.read_text("utf-8"))
     makers = {"methods": methods_table, "ablation": ablation_table, "between": between_table}
-    fill(PAGE, {name: make(rows) for name, make in makers.items()})
+    makers_of_time = {"real-time": real_time_table(json.loads(kt_between.RESULTS.read_text("utf-8")))}
+    fill(PAGE, {name: make(rows) for name, make in makers.items()} | makers_of_time)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
+from fetalt2prep.itk.resample import resample
+from fetalt2prep.itk.volume import Volume
 from fetalt2prep.sim.score.recon_files import find_recon, read_echoes, read_t2map
 from fetalt2prep.sim.score.registration import register
 from fetalt2prep.sim.score.truth_files import read_truth
-from fetalt2prep.sim.score.volume import Volume, resample
 
 HIGH_MS, ERROR_MS = 600.0, 150.0
 INK = "#e8e8e8"

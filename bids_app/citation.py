@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bids_app.options import Options
-from bids_app.report.methods import DENOISED, FIELDS, MODELS, REFERENCES, UNBIASED, Reference
+from bids_app.report.methods import DENOISED, FIELDS, GUIDED, MODELS, REFERENCES, UNBIASED, Reference
 from bids_app.whole_file import put
 from fetalt2prep import __version__
 
@@ -27,7 +27,7 @@ def methods_text(options: Options) -> str:
     if options.reconstructions:
         return (
             f"{first} T2 was fitted to reconstructed volumes that were given, by log-linear least squares weighted by "
-            "the signal. The workflow ran in Nipype [5]."
+            f"the signal.{_guided(options)} The workflow ran in Nipype [5]."
         )
     masks = "were given" if options.masks else MASKS[options.mask_method]
     text = (
@@ -41,8 +41,12 @@ def methods_text(options: Options) -> str:
             f"robust weight per slice [3]. {MODELS[recon.model]}"
         )
     if options.steps == "all":
-        text += " T2 was fitted by log-linear least squares weighted by the signal."
+        text += f" T2 was fitted by log-linear least squares weighted by the signal.{_guided(options)}"
     return text + " The workflow ran in Nipype [5]."
+
+
+def _guided(options: Options) -> str:
+    return "" if options.guide == ("none",) else f" {GUIDED.replace('The T2 map', 'Where there was a guide, the map')}"
 
 
 def as_markdown(text: str, references: Sequence[Reference] = REFERENCES) -> str:

@@ -18,6 +18,8 @@ POINTS_PER_MASK = 1.4
 CPU_S_PER_POINT, BASE_CPU_S = 0.14e-3, 8.0
 BASE_MEM_GB = 0.4
 """What the process holds before a reconstruction begins."""
+GUIDED_CPU_S, GUIDED_CPU_S_PER_VOXEL = 20.0, 0.5e-3
+"""Registration of a guide, and refinement of the maps by it."""
 STACK_CPU_S = 1.5
 """Check, mask and denoising of a stack."""
 USUAL_BRAIN_ML = 250.0
@@ -38,10 +40,13 @@ def estimate(session: SessionInputs, options: Options) -> Estimate:
     Seconds are those of the default model and field; memory is the estimate of the reconstruction itself
     (:func:`fetalt2prep.core.recon.resources.size_of`), for a ball of the brain's volume in the geometry of each stack.
     """
-    cpu_s, mem_gb = STACK_CPU_S * len(session.stacks), BASE_MEM_GB
+    guide_stacks = session.guide.stacks if session.guide else ()
+    cpu_s, mem_gb = STACK_CPU_S * (len(session.stacks) + len(guide_stacks)), BASE_MEM_GB
+    if session.guide:
+        cpu_s += GUIDED_CPU_S + GUIDED_CPU_S_PER_VOXEL * 1000 * brain_ml(session) / options.recon.resolution_mm**3
     if options.steps != "masks" and session.stacks:
         points = POINTS_PER_MASK * 1000 * brain_ml(session) / options.recon.resolution_mm**3
-        cpu_s += BASE_CPU_S + CPU_S_PER_POINT * points
+        cpu_s += (BASE_CPU_S + CPU_S_PER_POINT * points) * (2 if guide_stacks else 1)
         mem_gb += _reconstruction_gb(session, options)
     return Estimate(cpu_s=cpu_s, mem_gb=mem_gb)
 

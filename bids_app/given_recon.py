@@ -11,7 +11,7 @@ from bids_app.inheritance import inherited_metadata
 from bids_app.session import GivenEcho, SessionInputs, StackProblem
 from fetalt2prep.io.sidecar import InputError, echo_time_s
 
-NOT_ECHOES = ("bias", "density", "preproc", "rmse", "sampled")
+NOT_ECHOES = ("bias", "density", "guide", "mismatch", "preproc", "rmse", "sampled")
 """``desc-`` of T2w images beside reconstructed echoes that are none."""
 Found = tuple[Path, Mapping[str, str]]
 
@@ -45,7 +45,7 @@ def _is_volume(entities: Mapping[str, str]) -> bool:
         entities.get("suffix") == "T2w"
         and "reconstruction" in entities
         and "run" not in entities
-        and entities.get("desc") not in NOT_ECHOES
+        and entities.get("desc", "").rstrip("0123456789") not in NOT_ECHOES
     )
 
 

@@ -32,12 +32,15 @@ def choose_participants(options: Options) -> list[str]:
 def find_inputs(options: Options, participants: list[str]) -> Inputs:
     """Sessions of each participant: their stacks, or the reconstructed volumes that were given."""
     from bids_app.given_recon import query_reconstructions
+    from bids_app.guides import with_guides
     from bids_app.query import query_sessions
 
     filters = read_filters(options.filter_file)
     if options.reconstructions:
-        return query_reconstructions(options.reconstructions, participants, options.sessions, filters)
-    return query_sessions(
+        found = query_reconstructions(options.reconstructions, participants, options.sessions, filters)
+        return with_guides(found, options)
+    found = query_sessions(
         options.bids_dir, participants, options.sessions, options.masks, filters=filters,
         database_dir=options.database_dir, ignore=options.ignore, force=options.force,
     )  # fmt: skip
+    return with_guides(found, options)

@@ -123,6 +123,8 @@ class Options:
     """The T2 fit."""
     segmentation: Path | None = None
     """Derivatives data set with a ``_dseg`` per session, in the space of the reconstruction."""
+    guide: tuple[str, ...] = ("none",)
+    """``none``; ``auto``: stacks of a clinical scan at one echo time, when there are any; or files: refine T2."""
     sample_mm: tuple[float, ...] = ()
     """Further spacings, mm, at which the fitted field is sampled."""
     save_field: bool = False
@@ -152,6 +154,8 @@ class Options:
         ):
             if value not in known:
                 raise OptionError(f"{name} is {value!r}; choose one of {', '.join(known)}.")
+        if not self.guide or (len(self.guide) > 1 and {"none", "auto"} & set(self.guide)):
+            raise OptionError(f"guide is {' '.join(self.guide)!r}; give none, auto, or files.")
         if self.mask_model is not None and self.mask_method != "network":
             raise OptionError("mask_model names a network, but mask_method is classical; leave one of them out.")
 

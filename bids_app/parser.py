@@ -20,6 +20,7 @@ from bids_app.values import (
     device,
     folder,
     further_resolutions,
+    guide,
     label,
     memory,
     named_folder,
@@ -242,6 +243,12 @@ def _add_t2(group: argparse._ArgumentGroup) -> None:
         help="nominal refocusing angle; epg needs it, and the bias budget uses it (None: FlipAngle of the sidecars "
         "where it can be that, else a range)",
     )  # fmt: skip
+    group.add_argument(
+        "--guide", type=guide, nargs="+", default=["none"], metavar="{none,auto,FILE}",
+        help="weighted images that refine the T2 map (desc-guided); auto: stacks of a clinical scan that share one "
+        "echo time of their own are reconstructed by themselves and guide; FILE ...: T2-weighted volumes with EchoTime "
+        "in their sidecars, named after their session",
+    )  # fmt: skip
 
 
 def _add_resources(group: argparse._ArgumentGroup) -> None:
@@ -359,6 +366,7 @@ def _options(values: dict[str, Any]) -> Options:
         given[place] = tuple(dict.fromkeys(given[place]))
     given["t2.t2_bounds_s"] = tuple(given["t2.t2_bounds_s"])
     given["select"] = selection(given["select"])
+    given["guide"] = tuple(guide(text) for text in given["guide"])
     device(given["recon.device"])  # argparse does not look at what comes from a file
     given["run.work_dir"] = given["run.work_dir"].absolute()
     given["run.omp_nthreads"] = min(given["run.omp_nthreads"], given["run.nprocs"])

@@ -12,6 +12,7 @@ from nipype.interfaces.base import Interface
 from nipype.pipeline import engine as pe
 
 from bids_app.estimate import estimate
+from bids_app.guided import add_guided
 from bids_app.limits import default_mem_mb
 from bids_app.options import Options, RunOptions
 from bids_app.outputs import SinkGiven, SinkRecon, SinkSampled, SinkStacks, SinkT2
@@ -86,39 +87,9 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
     """
     if session.echoes:
         return init_given_wf(session, options)
-    stacks = session.stacks
     reconstruct, fit_t2 = options.steps != "masks", fits_t2(session, options)
     workflow = pe.Workflow(name=session_wf_name(session))
-    fetal_t2_wf = init_fetal_t2_wf(
-        mask_method=options.mask_method,
-        mask_model=None if options.mask_model is None else str(options.mask_model),
-        denoise=options.denoise,
-        bias=options.bias,
-        quality=quality_options(session, options),
-        recon=options.recon,
-        reconstruct=reconstruct,
-        fit_t2=fit_t2,
-        t2=options.t2,
-        context=t2_context(session, options) if fit_t2 else None,
-        sample_mm=options.sample_mm,
-        n_threads=options.run.omp_nthreads,
-        mem_gb=estimate(session, options).mem_gb,
-    )
-    inputs = fetal_t2_wf.inputs.inputnode
-    inputs.masks = _masks(session)
-    inputs.echo_times_s = [stack.te_s for stack in stacks]
-    inputs.thicknesses_mm = [stack.thickness_mm for stack in stacks]
-    inputs.slice_times_s = [list(stack.slice_times_s or ()) for stack in stacks]
-    # With the sidecars above it: the library by itself reads the one beside the stack only.
-    inputs.slice_directions = [stack.slice_direction for stack in stacks]
-    files = [str(stack.image) for stack in stacks]
-    if any(stack.volume is not None for stack in stacks):
-        names, volumes = [stack.name for stack in stacks], [stack.volume for stack in stacks]
-        split = pe.Node(SplitVolumes(in_files=files, volumes=volumes, names=names), name="split")
-        workflow.connect([(split, fetal_t2_wf, [("out_files", "inputnode.stacks")])])
-    else:
-        inputs.stacks = files
-
+    fetal_t2_wf = _add_stacks(workflow, session, options, "fetal_t2_wf", fit_t2=fit_t2)
     sinks: list[Sink] = [
         ("sink_quality", SinkQuality, ["quality_table", "audit_table"]),
         ("sink_stacks", SinkStacks, ["stacks", "stack_masks", "stack_table", "denoise_notes"]),
@@ -146,7 +117,56 @@ def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:
     for name, interface, ports in sinks:
         node = _sink(name, interface, session, options)
         workflow.connect([(fetal_t2_wf, node, [(f"outputnode.{port}", port) for port in ports])])
+    if fit_t2 and session.guide:
+        maps = [(f"outputnode.{port}", port) for port in ("t2map", "s0map", "te_s")]
+        maps.append(("outputnode.brain_mask", "mask"))
+        own = replace(session, stacks=session.guide.stacks, guide=None)
+
+        def reconstruct_guide() -> pe.Workflow:
+            return _add_stacks(workflow, own, replace(options, sample_mm=()), "guide_wf", fit_t2=False)
+
+        add_guided(workflow, session, options, [(fetal_t2_wf, maps)], reconstruct_guide)
     return workflow
+
+
+def _add_stacks(
+    workflow: pe.Workflow, session: SessionInputs, options: Options, name: str, *, fit_t2: bool
+) -> pe.Workflow:
+    """The library's workflow for the stacks of a session, fed with them and put into the session's."""
+    stacks, reconstruct = session.stacks, options.steps != "masks"
+    fetal_t2_wf = init_fetal_t2_wf(
+        mask_method=options.mask_method,
+        mask_model=None if options.mask_model is None else str(options.mask_model),
+        denoise=options.denoise,
+        bias=options.bias,
+        quality=quality_options(session, options),
+        recon=options.recon,
+        reconstruct=reconstruct,
+        fit_t2=fit_t2,
+        t2=options.t2,
+        context=t2_context(session, options) if fit_t2 else None,
+        sample_mm=options.sample_mm,
+        n_threads=options.run.omp_nthreads,
+        mem_gb=estimate(session, options).mem_gb,
+        name=name,
+    )
+    inputs = fetal_t2_wf.inputs.inputnode
+    inputs.masks = _masks(session)
+    inputs.echo_times_s = [stack.te_s for stack in stacks]
+    inputs.thicknesses_mm = [stack.thickness_mm for stack in stacks]
+    inputs.slice_times_s = [list(stack.slice_times_s or ()) for stack in stacks]
+    # With the sidecars above it: the library by itself reads the one beside the stack only.
+    inputs.slice_directions = [stack.slice_direction for stack in stacks]
+    files = [str(stack.image) for stack in stacks]
+    if any(stack.volume is not None for stack in stacks):
+        names, volumes = [stack.name for stack in stacks], [stack.volume for stack in stacks]
+        node = "split" if name == "fetal_t2_wf" else f"split_{name}"
+        split = pe.Node(SplitVolumes(in_files=files, volumes=volumes, names=names), name=node)
+        workflow.connect([(split, fetal_t2_wf, [("out_files", "inputnode.stacks")])])
+    else:
+        inputs.stacks = files
+        workflow.add_nodes([fetal_t2_wf])
+    return fetal_t2_wf
 
 
 def init_given_wf(session: SessionInputs, options: Options) -> pe.Workflow:
@@ -171,6 +191,9 @@ def init_given_wf(session: SessionInputs, options: Options) -> pe.Workflow:
             (t2_wf, sink, [*((f"outputnode.{port}", port) for port in T2_PORTS), ("outputnode.info_file", "t2_info")]),
             (t2_wf, regions, [(f"outputnode.{port}", port) for port in REGION_PORTS]),
         ])  # fmt: skip
+        maps = [(f"outputnode.{port}", port) for port in ("t2map", "s0map")]
+        given_maps = [(t2_wf, maps), (check, [("mask_file", "mask"), ("te_s", "te_s")])]
+        add_guided(workflow, session, options, given_maps)
     return workflow
 
 

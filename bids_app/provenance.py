@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bids_app.derivatives import mask_uri, raw_uri, recon_uri
 from bids_app.options import Options
-from bids_app.session import SessionInputs
+from bids_app.session import SessionGuide, SessionInputs
 from fetalt2prep.io.tables import write_tsv
 
 INPUTS = "inputs.tsv"
@@ -44,12 +44,15 @@ def sha256(path: Path) -> str:
 
 
 def _files(session: SessionInputs, options: Options) -> Iterator[tuple[str, Path]]:
-    for stack in session.stacks:
+    guide = session.guide or SessionGuide()
+    for stack in (*session.stacks, *guide.stacks):
         yield raw_uri(stack, options), stack.image
         sidecar = stack.image.with_name(stack.image.name.partition(".")[0] + ".json")
         if sidecar.is_file():
             yield raw_uri(stack, options).partition(".nii")[0] + ".json", sidecar
         if stack.mask:
             yield mask_uri(stack, options), stack.mask
+    for image in guide.images:
+        yield image.image.name, image.image  # from anywhere: no data set to name it by
     for path in [*(echo.image for echo in session.echoes), *filter(None, [session.recon_mask])]:
         yield recon_uri(path, options), path

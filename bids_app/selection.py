@@ -11,7 +11,8 @@ def unknown_choices(session: SessionInputs, options: Options) -> list[str]:
     """Names in the table of ``--select`` that begin like this session's and are none of its stacks."""
     if options.selection is None:
         return []
-    known = {stack.name for stack in session.stacks} | {problem.name for problem in session.problems}
+    stacks = (*session.stacks, *(session.guide.stacks if session.guide else ()))
+    known = {stack.name for stack in stacks} | {problem.name for problem in session.problems}
     return [
         name for name in read_selection(options.selection) if name.startswith(f"{session.label}_") and name not in known
     ]

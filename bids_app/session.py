@@ -61,6 +61,16 @@ class GivenEcho:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SessionGuide:
+    """What refines the T2 map of a session: stacks to be reconstructed by themselves, or volumes."""
+
+    stacks: tuple[StackInput, ...] = ()
+    te_s: float | None = None
+    """Echo time of the stacks."""
+    images: tuple[GivenEcho, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class SessionInputs:
     """All T2-weighted stacks of one session, or its reconstructed volumes; sessions are never pooled."""
 
@@ -74,6 +84,10 @@ class SessionInputs:
     """Reconstructed volumes, by ascending echo time, when they are given; there are no stacks then."""
     recon_mask: Path | None = None
     """Brain mask of the given volumes."""
+    guide: SessionGuide | None = None
+    """What refines the T2 map; its stacks are not among ``stacks``."""
+    guide_note: str = ""
+    """What was chosen for a guide and why, or empty."""
 
     def __deepcopy__(self, memo: object) -> SessionInputs:
         return self  # nothing in it changes, and Nipype copies every node several times
@@ -105,7 +119,8 @@ class SessionInputs:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the echo times and the planes of the stacks allow, in words for the log and the report."""
-        return (*self._notes_on_echo_times(), *(self._notes_on_planes() if self.stacks else ()))
+        of_guide = (self.guide_note,) if self.guide_note else ()
+        return (*self._notes_on_echo_times(), *(self._notes_on_planes() if self.stacks else ()), *of_guide)
 
     def _notes_on_planes(self) -> tuple[str, ...]:
         planes = {stack.orientation for stack in self.stacks}
@@ -137,7 +152,7 @@ class SessionInputs:
         if self.echoes:
             return "\n".join(f"{1000 * echo.te_s:g} ms  {echo.image.name}" for echo in self.echoes)
         rows = [("stack", "TE (ms)", "plane", "matrix", "voxel (mm)", "thickness (mm)", "mask")]
-        for s in self.stacks:
+        for s in (*self.stacks, *(self.guide.stacks if self.guide else ())):
             matrix, voxel = (" x ".join(f"{v:.4g}" for v in values) for values in (s.shape, s.voxel_mm))
             mask = "given" if s.mask else "to estimate"
             rows.append((s.name, f"{1000 * s.te_s:g}", s.orientation, matrix, voxel, f"{s.thickness_mm:g}", mask))

@@ -24,7 +24,9 @@ def to_be_stored(session: SessionInputs, options: Options) -> dict[str, str]:
     if options.steps == "masks":
         return {"brain masks": "desc-stacks_stats.tsv"}
     wanted = {"reconstruction": "desc-recon_stats.json"}
-    return wanted | ({"T2 map": "T2map.nii.gz"} if fits_t2(session, options) else {})
+    if fits_t2(session, options):
+        wanted |= {"T2 map": "T2map.nii.gz"} | ({"guided T2 map": "desc-guided_T2map.nii.gz"} if session.guide else {})
+    return wanted
 
 
 def fits_t2(session: SessionInputs, options: Options) -> bool:

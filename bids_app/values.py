@@ -45,6 +45,11 @@ def selection(text: str) -> str:
     return text if text in MODES else str(folder(text))
 
 
+def guide(text: str) -> str:
+    """``none``, ``auto``, or the absolute path of a file."""
+    return text if text in ("none", "auto") else str(folder(text))
+
+
 def device(text: str) -> str:
     """``auto``, ``cpu``, ``cuda`` or ``cuda:n``."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", text):

@@ -58,7 +58,9 @@ def build_report(
         drawn.add(not_asked, tuple(failed), _last_lines(crash))
         has_t2 = session.path("T2map.nii.gz") is not None
         counts = count(session.stacks, session.slices)
-        texts.append({"session": heading, "text": methods(counts, session.facts, options, has_t2=has_t2)})
+        guided = session.path("desc-guided_T2map.nii.gz") is not None
+        said = methods(counts, session.facts, options, has_t2=has_t2, guided=guided)
+        texts.append({"session": heading, "text": said})
     page.add("methods", "methods.html", parts=texts, references=REFERENCES)
     page.add("errors", "errors.html", errors=list(errors), crashes=crashes, headline=headline)
     stages = read_stages(out_dir, subject, run_uuid)

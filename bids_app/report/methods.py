@@ -43,6 +43,11 @@ UNBIASED = (
     "All stacks were divided by one smooth field of the receive coils in scanner space, the same at every echo time,"
     " found by N4 [9] in their geometric mean."
 )
+GUIDED = (
+    "The T2 map was also refined by weighted images of the same session, which were registered to it by mutual"
+    " information and not believed where they disagreed with it, as a maximum a posteriori estimate after"
+    " arXiv:2512.17612."
+)
 T2_MODELS = {
     "weighted": "least squares on the logarithm of the signal, weighted by the signal",
     "loglinear": "least squares on the logarithm of the signal, every echo alike",
@@ -157,8 +162,10 @@ def find(content: dict[str, Any], key: str) -> Any:
     return None
 
 
-def methods(counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, has_t2: bool) -> list[str]:
-    """Paragraphs for one session; numbers in brackets point into ``REFERENCES``."""
+def methods(
+    counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, has_t2: bool, guided: bool = False
+) -> list[str]:
+    """Paragraphs for one session; numbers in brackets point into ``REFERENCES``. ``guided``: T2 was refined too."""
     from bids_app.report.words import milliseconds  # with it come the figures, which a run needs at its end only
 
     if facts.get("given"):
@@ -167,6 +174,7 @@ def methods(counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, h
             f"Reconstructed volumes at {times} were given ({', '.join(map(str, facts['given']))}); how they were made"
             " is said where they come from.",
             *([_fitted(options)] if has_t2 else []),
+            *([GUIDED] if guided else []),
             "The steps ran as a Nipype workflow [5].",
         ]
     te = milliseconds(list(counts.te_ms)) if counts.te_ms else "unknown echo time"
@@ -199,5 +207,7 @@ def methods(counts: Counts, facts: dict[str, Any], options: dict[str, Any], *, h
     said = [first, second]
     if has_t2:
         said.append(_fitted(options))
+    if guided:
+        said.append(GUIDED)
     said.append("The steps ran as a Nipype workflow [5].")
     return said

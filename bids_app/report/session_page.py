@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bids_app.report import audit, drawings_maps, drawings_slices
+from bids_app.report import audit, drawings_guided, drawings_maps, drawings_slices
 from bids_app.report.derivatives import Session, numbers, read_volume, stack_motions
 from bids_app.report.figures_recon import shared_window
 from bids_app.report.figures_t2 import t2_range_ms
@@ -196,6 +196,7 @@ class SessionPage:
         tissue = tissue_regions(self._regions)
         if t2:
             figures += [
+                *drawings_guided.guided(self._folder, self._session, self._high_ms),
                 *drawings_maps.other_maps(self._folder, t2, self._high_ms),
                 *drawings_maps.reasons(self._folder, self._session, t2),
                 drawings_maps.spread(self._folder, t2, self._regions, self._high_ms),

@@ -26,6 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--method", choices=METHODS, default="inr", help="(default: inr)")
     add("--field", choices=("grid", "hash", "siren"), default="grid", help="kind of field (default: grid)")
     add("--interpolate-time", type=int, default=1, metavar="K", help="frames given for each measured one (inr)")
+    add("--fit-readouts", type=int, metavar="N", help="readouts that share a time in the fit (default: a frame's; inr)")
+    add("--temporal-tv", type=float, metavar="W", help="weight of variation over time (default: 0.015; inr)")
+    add("--low-rank", type=float, metavar="W", help="weight of low rank over time (default: 0, off; inr)")
+    add(
+        "--data-term", choices=("plain", "relative"), default="plain", help="error of the samples (default: plain; inr)"
+    )
     add("--slice", type=int, nargs="+", metavar="S", help="slices, by the scanner's number (default: all)")
     add("--coils", type=int, metavar="N", help="compress to so many virtual coils (default: no compression)")
     add("--steps", type=int, metavar="N", help="steps of the fit (default: 200), or of the other methods (50)")
@@ -54,7 +60,15 @@ def run(arguments: argparse.Namespace) -> int:
     if a.device == "cuda":
         _need_cuda()
     steps = {} if a.steps is None else {"n_steps": a.steps}
-    inr = KtOptions(field=a.field, seed=a.seed, frames_at_once=a.frames_at_once, **(steps if a.method == "inr" else {}))
+    weights = {name: getattr(a, name) for name in ("temporal_tv", "low_rank") if getattr(a, name) is not None}
+    inr = KtOptions(
+        field=a.field,
+        data_term=a.data_term,
+        seed=a.seed,
+        frames_at_once=a.frames_at_once,
+        **weights,
+        **(steps if a.method == "inr" else {}),
+    )
     plan = KtPlan(
         method=a.method,
         n_coils=a.coils,
@@ -65,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     request = KtRequest(
         n_frames=a.frames,
         per_frame=a.readouts,
+        fit_readouts=a.fit_readouts,
         slices=None if a.slice is None else tuple(a.slice),
         phase=a.phase,
         stacks=a.stacks,

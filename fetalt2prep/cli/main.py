@@ -20,6 +20,7 @@ COMMANDS = {
     "sample-field": "volumes of a fitted field at other resolutions",
     "t2map": "T2 of co-registered echoes, without BIDS",
     "protocol": "echo times that measure T2 best",
+    "guided-sr": "finer maps by weighted images of the same anatomy",
     "train-mask": "train the network that finds the brain",
     "train-denoiser": "train the network that denoises slices",
     "train-guided": "train the network of guided super-resolution",

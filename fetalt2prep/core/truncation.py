@@ -58,6 +58,8 @@ class KSpaceTruncation:
 
 def _along_axes(matrices: Sequence[Tensor], x: Tensor) -> Tensor:
     for axis, matrix in enumerate(matrices, start=-len(matrices)):
+        if matrix.shape[0] == matrix.shape[1]:
+            continue  # the identity
         x = torch.tensordot(x, matrix, dims=([axis], [1])).movedim(-1, axis)
     return x
 

@@ -15,6 +15,7 @@ class _KtReconInputSpec(BaseInterfaceInputSpec):
     method = traits.Enum(*METHODS, usedefault=True, desc="inr: the field; or a classical method")
     n_frames = traits.Range(low=1, desc="frames of each slice; not given: as the scanner counted, or by readouts")
     readouts_per_frame = traits.Range(low=1, desc="spokes or lines of a frame, in place of n_frames")
+    fit_readouts = traits.Range(low=1, desc="readouts that share a time in the fit (inr); not given: those of a frame")
     interpolate_time = traits.Range(low=1, value=1, usedefault=True, desc="frames given for each measured one (inr)")
     n_coils = traits.Range(low=1, desc="virtual coils to compress to; not given: no compression")
     options = traits.Dict(traits.Str, traits.Any, desc="fields of KtOptions that differ from their defaults")
@@ -42,15 +43,21 @@ class KtRecon(SimpleInterface):
         from fetalt2prep.io.sidecar import read_sidecar
 
         i = self.inputs
-        given = {name: value for name in ("n_frames", "n_coils") if isinstance(value := getattr(i, name), int)}
-        per_frame = i.readouts_per_frame if isinstance(i.readouts_per_frame, int) else None
+        names = ("n_frames", "n_coils", "readouts_per_frame", "fit_readouts")
+        given = {name: value for name in names if isinstance(value := getattr(i, name), int)}
         plan = KtPlan(
             method=i.method,
             n_coils=given.get("n_coils"),
             interpolate_time=i.interpolate_time,
             inr=KtOptions(**(dict(i.options) if isinstance(i.options, dict) else {})),
         )
-        request = KtRequest(n_frames=given.get("n_frames"), per_frame=per_frame, phase=True, stacks=True)
+        request = KtRequest(
+            n_frames=given.get("n_frames"),
+            per_frame=given.get("readouts_per_frame"),
+            fit_readouts=given.get("fit_readouts"),
+            phase=True,
+            stacks=True,
+        )
         written = reconstruct_scan(Path(i.in_file), Path(runtime.cwd), plan, request)
         self._results |= {
             "series": str(written.series),

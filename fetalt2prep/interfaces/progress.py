@@ -12,13 +12,14 @@ REDRAW_SECONDS = 0.2
 
 
 class Progress:
-    """The callback ``on_step(stage, step, n_steps, loss)`` of the reconstruction.
+    """The callback ``on_step(stage, step, n_steps, loss)`` of a long step, by default the reconstruction.
 
     Each stage gives one line in the log of ``nipype.interface`` when it ends. When standard error is a
     terminal, a line with the step and the loss is redrawn there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "recon") -> None:
+        self._name = name
         self._log = logging.getLogger("nipype.interface")
         self._live = sys.stderr.isatty()
         self._stage = ""
@@ -52,7 +53,8 @@ class Progress:
         if self._stage:
             step, n_steps, loss = self._last
             self._log.info(
-                "recon, %s: %d of %d steps, loss %.4g, %.1f s",
+                "%s, %s: %d of %d steps, loss %.4g, %.1f s",
+                self._name,
                 self._stage,
                 step,
                 n_steps,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from fetalt2prep import __version__
-from fetalt2prep.core.kt.frames import bin_frames
+from fetalt2prep.core.fit import Stop
+from fetalt2prep.core.kt.frames import bin_for_fit, bin_frames
 from fetalt2prep.core.kt.recon import KtPlan, KtSeries, reconstruct_series
 from fetalt2prep.io.ismrmrd import RawSeries, read_ismrmrd
 from fetalt2prep.io.kt_files import save_series, save_stacks, stack_affine
@@ -21,6 +22,13 @@ from fetalt2prep.io.kt_report import write_report
 from fetalt2prep.io.sidecar import InputError
 
 OnStep = Callable[[str, int, float], None]
+IN_WORDS = {
+    "inr": "field of space and time, fitted to these data alone (inr)",
+    "adjoint": "density-compensated adjoint",
+    "cg-sense": "CG-SENSE, frame by frame",
+    "grasp": "temporal total variation (grasp)",
+    "l+s": "low rank plus sparse (l+s)",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +39,8 @@ class KtRequest:
     """Frames of each slice; None: ``per_frame``, or as the scanner counted."""
     per_frame: int | None = None
     """Readouts of a frame."""
+    fit_readouts: int | None = None
+    """Readouts that share a time in the fit, fewer than a frame's; None: a frame is one time. Of the field alone."""
     slices: tuple[int, ...] | None = None
     """None: all."""
     phase: bool = False
@@ -101,21 +111,43 @@ def reconstruct_scan(
     account = out / f"{name}_series.json"
     notes = tuple(dict.fromkeys([*raw.notes, *(note for slice_series in found for note in slice_series.notes)]))
     content = _account(path, raw, plan, found, numbers, times_s) | {"Notes": notes} | meta
+    content["ReadoutsPerTimeOfFit"] = request.fit_readouts
     account.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     middle = len(numbers) // 2
-    facts = {key: content[key] for key in ("Source", "Method", "Frames", "Acceleration", "Coils", "Notes")}
+    facts = _facts(content, numbers[middle], frame_s)
     report = write_report(np.abs(series[middle]), frame_s, facts, out / f"{name}_series.html")
     return KtOutputs(written, account, report, phase, tuple(stacks), notes)
 
 
 def _one_slice(raw: RawSeries, number: int, plan: KtPlan, request: KtRequest, on_step: OnStep | None) -> KtSeries:
     frames = bin_frames(raw.readouts, number, n_frames=request.n_frames, per_frame=request.per_frame)
+    acceleration, notes, at_s = frames.acceleration, frames.notes, None
+    if request.fit_readouts is not None:
+        at_s, frames = frames.times_s, bin_for_fit(raw.readouts, number, request.fit_readouts)
+        if len(frames.times_s) < len(at_s):
+            raise ValueError(f"{request.fit_readouts} readouts would share a time in the fit: more than a frame has.")
     if request.device != "cpu":
         frames = frames.to(request.device)
     noise = None if raw.readouts.noise is None else raw.readouts.noise.to(request.device)
     look = None if on_step is None else lambda i, loss: on_step(f"slice {number}, {plan.method}", i, loss)
     with torch.inference_mode(plan.method != "inr"):
-        return reconstruct_series(frames, plan, noise=noise, on_step=look)
+        series = reconstruct_series(frames, plan, noise=noise, at_s=at_s, on_step=look)
+    return replace(series, acceleration=acceleration, notes=tuple(dict.fromkeys((*notes, *series.notes))))
+
+
+def _facts(content: Mapping[str, object], shown: int, frame_s: float) -> dict[str, object]:
+    """Of the account, what the page says, in words."""
+    notes = content["Notes"]
+    assert isinstance(notes, tuple)
+    return {
+        "Source": content["Source"],
+        "Method": IN_WORDS[str(content["Method"])],
+        "Frames": f"{content['Frames']}, one every {1000 * frame_s:.3g} ms" if frame_s > 0 else content["Frames"],
+        "Acceleration": f"{content['Acceleration']} times",
+        "Coils": content["Coils"],
+        "Slice shown": shown if content["Slices"] != [shown] else "",
+        "Notes": tuple(note for note in notes if note != Stop.MAX_STEPS.value),
+    }
 
 
 def _account(

@@ -102,6 +102,14 @@ def make_dataset(root: Path) -> WriteStack:
     return write
 
 
+def turn(path: Path, axes: tuple[int, int, int]) -> None:
+    """Give an image another slice plane: the axes of the world change places."""
+    image: Any = nib.load(path)
+    values, affine = np.asarray(image.dataobj), image.affine[[*axes, 3]]
+    path.unlink()
+    nib.save(nib.Nifti1Image(values, affine), path)
+
+
 def app(bids: Path, tmp_path: Path, *extra: str, masks: bool = True) -> int:
     """Run the participant level on ``bids`` into ``tmp_path / "out"``, quickly."""
     given = ["-d", f"masks={bids / 'derivatives' / 'masks'}"] if masks else []

@@ -11,7 +11,7 @@ import pytest
 from bids_app.estimate import BASE_MEM_GB, estimate
 from bids_app.options import Options
 from bids_app.parser import parse_args
-from bids_app.session import SessionInputs, StackInput
+from bids_app.session import GivenEcho, SessionGuide, SessionInputs, StackInput
 from fetalt2prep.core.recon.resources import HOLES, size_of
 from fetalt2prep.core.stack import Stack
 from fetalt2prep.io.volume import save_volume
@@ -78,3 +78,11 @@ def test_without_a_mask_a_usual_brain_is_taken(options: Options, tmp_path: Path)
     session, _ = session_and_stacks(tmp_path)
     bare = replace(session, stacks=tuple(replace(stack, mask=None) for stack in session.stacks))
     assert estimate(bare, options).mem_gb > estimate(session, options).mem_gb  # 250 ml against 134
+
+
+def test_a_guide_costs_its_reconstruction_and_the_refinement(options: Options, tmp_path: Path) -> None:
+    session, _ = session_and_stacks(tmp_path)
+    volume = replace(session, guide=SessionGuide(images=(GivenEcho(image=tmp_path / "g.nii.gz", te_s=0.1),)))
+    scan = replace(session, guide=SessionGuide(stacks=session.stacks, te_s=0.15))
+    costs = [estimate(one, options).cpu_s for one in (session, volume, scan)]
+    assert costs[0] + 100 < costs[1] < costs[2]  # 134 ml at 0.8 mm

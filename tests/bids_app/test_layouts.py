@@ -1,4 +1,4 @@
-"""Three layouts of data sets: every file that a run writes is on a kept list, and the validator takes all of them.
+"""Four layouts of data sets: every file that a run writes is on a kept list, and the validator takes all of them.
 
 A list that has to change is written anew by running this file: ``python -m tests.bids_app.test_layouts``.
 """
@@ -18,7 +18,7 @@ import pytest
 
 from bids_app.main import run
 from bids_app.validation import find_validator
-from tests.bids_app.conftest import COARSE, WriteStack, make_dataset
+from tests.bids_app.conftest import COARSE, WriteStack, make_dataset, turn
 
 LISTS = Path(__file__).parent / "layouts"
 RUN = re.compile(r"\d{8}-\d{6}-[0-9a-f]{12}")
@@ -60,7 +60,19 @@ def one_file(write: WriteStack) -> list[str]:
     return ["--level", "minimal", "--bias", "n4", "--write-graph", "--md-only-boilerplate"]
 
 
-LAYOUTS: tuple[Callable[[WriteStack], list[str]], ...] = (sessions, mese, one_file)
+def clinical(write: WriteStack) -> list[str]:
+    """A scan at an echo time of its own, in two planes and of another gain, guides the map of the others."""
+    for n, te_s in enumerate(TES_S, start=1):
+        write(f"sub-01_acq-haste_echo-{n}_T2w", te_s, mask=True)
+    write("sub-01_acq-clinax_T2w", 0.12, mask=True, change=lambda pixels: 3.0 * pixels)
+    image = write("sub-01_acq-clincor_T2w", 0.12, mask=True, change=lambda pixels: 3.0 * pixels)
+    masks = image.parents[2] / "derivatives" / "masks" / "sub-01" / "anat"
+    for path in (image, masks / "sub-01_acq-clincor_desc-brain_mask.nii.gz"):
+        turn(path, (0, 2, 1))
+    return ["--guide", "auto", "--level", "minimal", "--md-only-boilerplate", "--no-viewer"]
+
+
+LAYOUTS: tuple[Callable[[WriteStack], list[str]], ...] = (sessions, mese, one_file, clinical)
 
 
 def processed(layout: Callable[[WriteStack], list[str]], folder: Path) -> tuple[int, Path]:

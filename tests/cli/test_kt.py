@@ -45,13 +45,28 @@ def test_a_scan_becomes_a_series_an_account_and_a_page(cine: Path, tmp_path: Pat
     assert account["Prewhitened"]
     assert set(account["Losses"][0]) == {"loss", "data", "temporal_tv", "spatial_tv"}
     assert any("golden-angle" in note for note in account["Notes"])
-    assert (tmp_path / "cine_series.html").exists()
+    page = (tmp_path / "cine_series.html").read_text("utf-8")
+    assert "7, one every 20 ms" in page
+    assert "golden-angle" in page
+    assert "All planned steps" not in page
     assert (tmp_path / "cine_phase.nii.gz").exists()
 
 
 def test_one_frame_is_told(cine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["kt-recon", str(cine), str(tmp_path), "--frames", "1", "--steps", "5"]) == 0
     assert "note: one frame" in capsys.readouterr().err
+
+
+def test_parts_of_frames_are_fitted_and_weights_given(cine: Path, tmp_path: Path) -> None:
+    """Four frames of six spokes, three at a time; the account has the weights and the acceleration of the frames."""
+    asked = ["--fit-readouts", "3", "--temporal-tv", "0.005", "--low-rank", "0.001", "--data-term", "relative"]
+    assert run(["kt-recon", str(cine), str(tmp_path), "--steps", "5", *asked]) == 0
+    assert nib.load(tmp_path / "cine_series.nii.gz").shape == (24, 24, 1, 4)
+    account = json.loads((tmp_path / "cine_series.json").read_text())
+    assert account["Acceleration"] == pytest.approx(6.28, abs=0.01)
+    assert account["ReadoutsPerTimeOfFit"] == 3
+    options = account["Options"]["inr"]
+    assert (options["temporal_tv"], options["low_rank"], options["data_term"]) == (0.005, 0.001, "relative")
 
 
 def test_the_lists_of_methods_are_one() -> None:
@@ -69,6 +84,8 @@ def test_readouts_and_frames_are_chosen(cine: Path, tmp_path: Path) -> None:
     [
         (["--frames", "25"], "cine.h5: 24 readouts cannot fill the frames"),
         (["--slice", "3"], "slice 3 has no readout"),
+        (["--fit-readouts", "7"], "7 readouts would share a time in the fit"),
+        (["--fit-readouts", "3", "--method", "grasp"], "only inr can be asked for any time"),
         (["--method", "grasp", "--interpolate-time", "2"], "only inr knows"),
         (["--coils", "9", "--method", "adjoint"], "9 virtual coils are asked for, of 3"),
     ],
@@ -94,7 +111,7 @@ def test_frames_of_a_dynamic_go_on_into_the_reconstruction(tmp_path: Path, monke
     raw = tmp_path / "fetal.h5"
     assert run(["simulate-kt", str(raw), *FETAL]) == 0
     monkeypatch.chdir(tmp_path)
-    interface = KtRecon(in_file=str(raw), method="inr", options={"n_steps": 10})
+    interface = KtRecon(in_file=str(raw), method="inr", options={"n_steps": 10}, fit_readouts=13)
     outputs = interface.run().outputs
     assert len(outputs.stacks) == 2
     times = np.array(outputs.slice_times_s)

@@ -50,7 +50,8 @@ def test_the_walk_finds_every_step() -> None:
     names = {cls.__name__ for cls in interfaces()}
     steps = {"BrainMask", "CheckStacks", "Denoise", "FitT2", "JointRecon", "SelectStacks", "Simulate"}
     steps |= {"AssessStacks", "AuditHeaders", "BiasField", "DenoiseSeries", "MarkSlices"}
-    steps |= {"BiasBudget", "CheckVolumes", "FlagCsf", "KtRecon", "RegionStatistics", "SampleField", "SplitVolumes"}
+    steps |= {"BiasBudget", "CheckVolumes", "FlagCsf", "GuidedSuperResolution", "KtRecon", "RegionStatistics"}
+    steps |= {"SampleField", "SplitVolumes"}
     assert names == steps
 
 

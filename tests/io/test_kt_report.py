@@ -45,6 +45,17 @@ def test_the_page_holds_its_pictures(series: np.ndarray, tmp_path: Path) -> None
     assert "http" not in text
 
 
+def test_facts_are_lines_and_the_pace_is_told(series: np.ndarray, tmp_path: Path) -> None:
+    facts = {"Notes": ("one", "two"), "Slice shown": ""}
+    text = write_report(series, 0.02, facts, tmp_path / "page.html").read_text("utf-8")
+    assert "one<br>two" in text
+    assert "Slice shown" not in text
+    assert "at 0.5 times real speed" in text
+    assert "left:43.75%" in text  # the middle of column 3 of 8
+    assert "<span>0.1 s</span>" in text
+    assert "in real time" in write_report(series, 0.1, {}, tmp_path / "page.html").read_text("utf-8")
+
+
 def test_frames_become_stacks_with_the_time_of_every_slice(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=(4, 5, 3, 2)).astype(np.complex64)
     times = np.array([[0.1, 0.2], [1.1, 1.2], [2.1, 2.2]])

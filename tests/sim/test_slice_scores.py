@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from scipy.spatial.transform import Rotation
 
-from fetalt2prep.sim.score.registration import matrix_ras
+from fetalt2prep.itk.rigid import matrix_ras
 from fetalt2prep.sim.score.slice_scores import SlicePoses, slice_errors, slice_summary
 
 POINTS = np.array([[0.0, 0.0, 0.0], [10.0, 0.0, 0.0], [0.0, 10.0, 0.0]])

@@ -31,7 +31,7 @@ def builders() -> dict[str, Callable[..., pe.Workflow]]:
 
 
 def test_the_walk_finds_every_builder() -> None:
-    steps = ("bias", "denoise", "fetal_t2", "mask", "quality", "recon", "t2")
+    steps = ("bias", "denoise", "fetal_t2", "guided", "mask", "quality", "recon", "t2")
     assert sorted(builders()) == [f"init_{step}_wf" for step in steps]
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fetalt2prep.core.kt.encoding import HashSeries, SeriesEncoding, SirenSeries, SpaceTimePyramid, linear
 from fetalt2prep.core.kt.options import KtOptions
 
-SPACINGS = ((8.0, 16.0), (4.0, 8.0), (2.0, 4.0), (1.5, 2.0), (1.5, 1.0))  # frames and pixels of each level
+SPACINGS = ((8.0, 16.0), (4.0, 8.0), (2.0, 4.0), (1.0, 2.0), (1.0, 1.0))  # frames and pixels of each level
 HASH_HIDDEN = (64, 64)
 
 

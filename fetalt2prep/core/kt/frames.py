@@ -92,6 +92,26 @@ def bin_frames(
     return Frames(samples, fourier, times_s, acceleration, tuple(notes))
 
 
+def bin_for_fit(readouts: Readouts, slice_number: int, per_time: int) -> Frames:
+    """Groups of ``per_time`` readouts of one slice, shorter than a frame: a field fitted to them follows motion.
+
+    Raises
+    ------
+    ValueError
+        As :func:`bin_frames`; or a group with a pause of the scanner inside, whose time would be a mean of two.
+    """
+    frames = bin_frames(readouts, slice_number, per_frame=per_time)
+    times_s = readouts.times_s[readouts.slice_idx == slice_number][: len(frames.times_s) * per_time]
+    lasts_s = times_s.reshape(-1, per_time)[:, -1] - times_s.reshape(-1, per_time)[:, 0]
+    usual_s, most_s = float(lasts_s.median()), float(lasts_s.max())
+    if most_s > 2 * usual_s + 1e-6:
+        raise ValueError(
+            f"{per_time} readouts last {usual_s:.4g} s, but {most_s:.4g} s where the scanner "
+            "paused between frames: take a number that divides the readouts of a frame."
+        )
+    return frames
+
+
 def _groups(
     readouts: Readouts, mine: Tensor, n_frames: int | None, per_frame: int | None
 ) -> tuple[list[Tensor], list[str]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fetalt2prep.core.coils import Sense, compress, espirit_maps, whiten, whitener
 from fetalt2prep.core.kt.baselines import adjoint, cg_sense, low_rank_plus_sparse, temporal_tv
-from fetalt2prep.core.kt.field import finer_in_time
+from fetalt2prep.core.kt.field import axes_of
 from fetalt2prep.core.kt.frames import Frames
 from fetalt2prep.core.kt.options import KtOptions
 from fetalt2prep.core.kt.series_fit import SeriesResult, check_samples, fit_series
@@ -66,14 +67,18 @@ def reconstruct_series(
     *,
     noise: Tensor | None = None,
     maps: Tensor | None = None,
+    at_s: Tensor | None = None,
     on_step: OnStep | None = None,
 ) -> KtSeries:
     """Reconstruct the frames of one slice, on the device where they are.
 
     noise: (coil, sample), for pre-whitening. maps: (coil, y, x); None: ESPIRiT of what all frames show together. They
-    are of the coils as given, so that they exclude whitening and compression.
+    are of the coils as given, so that they exclude whitening and compression. at_s: (frame,), times of the frames to
+    give (and ``interpolate_time`` between these), in place of those of ``frames``; of the field alone.
     """
     plan = KtPlan() if plan is None else plan
+    if at_s is not None and plan.method != "inr":
+        raise ValueError(f"only inr can be asked for any time; {plan.method} gives the frames that it has samples of.")
     samples, notes = frames.samples, list(frames.notes)
     if maps is not None and (noise is not None or plan.n_coils is not None):
         raise ValueError("coil maps of your own fit the coils as measured: leave out the noise and the compression.")
@@ -93,13 +98,11 @@ def reconstruct_series(
 
     if plan.method == "inr":
         fitted = fit_series(sense, samples, plan.inr, look)
-        n_y, n_x = maps.shape[1:]
-        axes = finer_in_time((len(samples), n_y, n_x), plan.interpolate_time, maps.device)
-        series = fitted.frames if plan.interpolate_time == 1 else fitted.query(axes)
+        asked_s = between(frames.times_s if at_s is None else at_s, plan.interpolate_time)
+        _, y, x = axes_of((1, *maps.shape[1:]), maps.device)
+        at = place_in_time(asked_s, frames.times_s).to(maps.device)
         terms = {name: tuple(values) for name, values in losses.items()} | fitted.losses
-        result = KtSeries(
-            series, between(frames.times_s, plan.interpolate_time), maps, frames.acceleration, terms, (), fitted
-        )
+        result = KtSeries(fitted.query((at, y, x)), asked_s, maps, frames.acceleration, terms, (), fitted)
         return replace(result, notes=(*notes, *fitted.notes, fitted.stop.value))
     if len(samples) == 1 and plan.method in ("grasp", "l+s"):
         notes.append(f"one frame: {plan.method} has no time to regularise")
@@ -128,6 +131,11 @@ def between(times_s: Tensor, factor: int) -> Tensor:
     at = torch.arange((len(times_s) - 1) * factor + 1, dtype=torch.float64) / factor
     low = at.floor().long().clamp(max=len(times_s) - 2)
     return times_s[low] + (at - low) * (times_s[low + 1] - times_s[low])
+
+
+def place_in_time(asked_s: Tensor, times_s: Tensor) -> Tensor:
+    """Times in units of frames, the field's coordinate: ``times_s[i]`` is i, between them it runs evenly; (frame,)."""
+    return torch.from_numpy(np.interp(asked_s.numpy(), times_s.numpy(), np.arange(len(times_s)))).float()
 
 
 def _check_finite(samples: Tensor) -> None:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from fetalt2prep.itk.resample import resample
+from fetalt2prep.itk.rigid import matrix_ras
+from fetalt2prep.itk.volume import Volume
 from fetalt2prep.sim.score.image_scores import image_scores
 from fetalt2prep.sim.score.recon_files import find_recon, read_echoes, read_poses, read_t2map
-from fetalt2prep.sim.score.registration import inner, matrix_ras, register
+from fetalt2prep.sim.score.registration import inner, register
 from fetalt2prep.sim.score.slice_scores import SlicePoses, slice_errors, slice_summary
 from fetalt2prep.sim.score.t2_scores import t2_scores
 from fetalt2prep.sim.score.truth_files import find_truth, read_truth, truth_slice_table
-from fetalt2prep.sim.score.volume import Volume, read_volume, resample
+from fetalt2prep.sim.score.volume import read_volume
 from fetalt2prep.sim.truth import Truth, loglinear_t2
 
 

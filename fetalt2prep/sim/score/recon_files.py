@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from fetalt2prep.itk.volume import Volume
 from fetalt2prep.sim.score.slice_scores import SlicePoses
 from fetalt2prep.sim.score.truth_files import echo_time_s, read_transforms, stack_name
-from fetalt2prep.sim.score.volume import Volume, read_volume
+from fetalt2prep.sim.score.volume import read_volume
 
 ECHO_PATTERN = "*_echo-*_desc-recon_T2w.nii.gz"
 MS_IN_SECONDS = 10.0  # a median T2 above this is in milliseconds

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fetalt2prep.sim.score.volume import Doubles
+from fetalt2prep.itk.volume import Doubles
 
 
 @dataclass

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fetalt2prep.sim.score.volume import Doubles, Volume, read_volume
+from fetalt2prep.itk.volume import Doubles, Volume
+from fetalt2prep.sim.score.volume import read_volume
 from fetalt2prep.sim.slice_table import TRANSFORM_COLUMNS
 from fetalt2prep.sim.truth import Truth
 

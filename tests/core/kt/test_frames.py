@@ -10,9 +10,9 @@ import torch
 
 from fetalt2prep.cli.simulate_kt import raw_of
 from fetalt2prep.core.fourier_op import MaskedFft, Nufft, fft2c
-from fetalt2prep.core.kt.frames import Readouts, bin_frames, without_oversampling
+from fetalt2prep.core.kt.frames import Readouts, bin_for_fit, bin_frames, without_oversampling
 from fetalt2prep.core.kt.options import KtOptions
-from fetalt2prep.core.kt.recon import METHODS, KtPlan, between, reconstruct_series
+from fetalt2prep.core.kt.recon import METHODS, KtPlan, between, place_in_time, reconstruct_series
 from fetalt2prep.sim.dynamic_scan import DynamicOptions, simulate_dynamic
 
 
@@ -107,6 +107,32 @@ def test_time_is_interpolated_by_the_field_alone(readouts: Readouts) -> None:
     assert between(torch.tensor([0.0, 1.0, 3.0]), 2).tolist() == [0.0, 0.5, 1.0, 2.0, 3.0]
     with pytest.raises(ValueError, match="only inr knows"):
         KtPlan(method="grasp", interpolate_time=2)
+
+
+def test_a_field_fitted_to_parts_of_frames_gives_the_frames_asked_for(readouts: Readouts) -> None:
+    asked_s = bin_frames(readouts, 0).times_s
+    parts = bin_for_fit(readouts, 0, 2)
+    assert len(parts.times_s) == 20
+    plan = KtPlan(interpolate_time=2, inr=KtOptions(n_steps=3))
+    series = reconstruct_series(parts, plan, at_s=asked_s)
+    assert series.frames.shape == (15, 32, 32)
+    assert series.times_s[::2].tolist() == pytest.approx(asked_s.tolist())
+    assert series.fitted is not None
+    assert len(series.fitted.frames) == 20
+    with pytest.raises(ValueError, match="only inr can be asked"):
+        reconstruct_series(parts, KtPlan(method="grasp"), at_s=asked_s)
+
+
+def test_places_between_frames_follow_their_times() -> None:
+    found = place_in_time(torch.tensor([0.0, 1.0, 2.0, 4.0]), torch.tensor([1.0, 3.0, 4.0]))
+    assert found.tolist() == [0.0, 0.0, 0.5, 2.0]
+
+
+def test_parts_of_frames_with_a_pause_inside_are_refused(readouts: Readouts) -> None:
+    paused = replace(readouts, times_s=readouts.times_s + (torch.arange(40) // 5) * 0.3)
+    assert len(bin_for_fit(paused, 0, 5).times_s) == 8
+    with pytest.raises(ValueError, match="where the scanner paused"):
+        bin_for_fit(paused, 0, 2)
 
 
 def test_maps_of_your_own_are_for_the_coils_as_measured(readouts: Readouts, cine: Any) -> None:
