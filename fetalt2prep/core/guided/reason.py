@@ -27,10 +27,6 @@ def reason_of(
         else:
             known = "it has the maps' scale, and they agree"
         return f"its values are data: {known} ({how})"
-    limit_of_values = tight(coarse)
-    why = (
-        f"the spread is above {limit_of_values:g}"
-        if spread >= limit_of_values
-        else "its gain cannot be told from the maps"
-    )
+    most = tight(coarse)
+    why = f"the spread is above {most:g}" if spread >= most else "its gain cannot be told from the maps"
     return f"only its edges count: {why} ({how})"
