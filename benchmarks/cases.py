@@ -33,14 +33,16 @@ def copy_planes(case: Path, planes: Sequence[str], target: Path) -> Path:
     return Path(shutil.copytree(case, target / case.name, ignore=others))
 
 
-def run_case(case: Path, planes: Sequence[str], options: Sequence[str] = ()) -> dict[str, object]:
-    """Run the app on one case and score what it wrote."""
+def run_case(
+    case: Path, planes: Sequence[str], options: Sequence[str] = (), *, own_masks: bool = False
+) -> dict[str, object]:
+    """Run the app on one case, with the masks that are given or with its own, and score what it wrote."""
     with tempfile.TemporaryDirectory() as folder:
         raw = copy_planes(case, planes, Path(folder) / "raw")
         out = Path(folder) / "out"
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         command = [sys.executable, "-m", "bids_app", str(raw), str(out), "participant", "--device", "cpu", *options]
-        command += ["-d", f"masks={raw / 'derivatives' / 'masks'}", "-w", f"{folder}/work"]
+        command += ["-w", f"{folder}/work", *([] if own_masks else ["-d", f"masks={raw / 'derivatives' / 'masks'}"])]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         after, seconds = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - began
         anat = next(out.glob("sub-*/ses-*/anat"))

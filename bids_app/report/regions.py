@@ -130,11 +130,11 @@ def budget_rows(budget: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for effect in budget.get("effects", []):
         cells = [_range(low, high) for low, high in zip(effect["low"], effect["high"], strict=True)]
-        rows.append({"label": effect["name"], "cells": cells, "because": effect["because"]})
+        rows.append({"label": effect["name"], "cells": [*cells, effect["because"]]})
     if budget.get("precision"):
         cells = [f"± {_text(100.0 * float(value))} %" for value in budget["precision"]]
         because = "least standard deviation of one voxel at the noise of a pixel (Cramer-Rao bound)"
-        rows.append({"label": "noise", "cells": cells, "because": because})
+        rows.append({"label": "noise", "cells": [*cells, because]})
     return rows
 
 

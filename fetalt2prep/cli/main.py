@@ -26,6 +26,9 @@ COMMANDS = {
     "train-guided": "train the network of guided super-resolution",
     "kt-recon": "image series from undersampled dynamic raw data",
     "simulate-kt": "raw data of a simulated moving slice",
+    "sense": "image from undersampled Cartesian raw data",
+    "simulate-sense": "raw data of simulated undersampled slices",
+    "denoise": "less noise in any NIfTI image or series",
 }
 """Name of the command, which is that of its module with - for _, and what the list of commands says of it."""
 

@@ -27,6 +27,11 @@ class ProgressBar:
         self._stream.write(f"\r\033[K{bar(step, n_steps)} {what}")
         self._stream.flush()
 
+    def line(self, text: str) -> None:
+        """A line that stays, above the bar; also where nobody is watching."""
+        self._stream.write(f"\r\033[K{text}\n" if self._live else f"{text}\n")
+        self._stream.flush()
+
     def __enter__(self) -> Self:
         return self
 

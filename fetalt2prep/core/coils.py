@@ -5,6 +5,7 @@ Maps are (coil, y, x), complex, with a root sum of squares of 1 where there is s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -61,15 +62,7 @@ def espirit_maps(image: Tensor, calibration: int = CALIBRATION) -> Tensor:
 
 def _leading(kernels: Tensor, image: Tensor) -> Tensor:
     """Sensitivities of each pixel: eigenvector to eigenvalue 1 of the subspace's projector there."""
-    n_coils, ny, nx = image.shape
-    padded = kernels.new_zeros(n_coils, ny, nx)
-    gram = kernels.new_zeros(ny, nx, n_coils, n_coils)
-    top, left = ny // 2 - KERNEL // 2, nx // 2 - KERNEL // 2
-    for kernel in kernels:  # one at a time: all at once would take (kernel, coil, y, x) of memory
-        padded[:, top : top + KERNEL, left : left + KERNEL] = kernel.conj()
-        pattern = ifft2c(padded).permute(1, 2, 0)
-        gram += pattern[..., :, None] * pattern[..., None, :].conj()
-    gram *= ny * nx / KERNEL**2
+    gram = _projector(kernels, (image.shape[1], image.shape[2]))
     vector = image.permute(1, 2, 0)[..., None]  # the coil images themselves are a good start
     for _ in range(POWER_STEPS):
         vector = gram @ vector
@@ -78,6 +71,29 @@ def _leading(kernels: Tensor, image: Tensor) -> Tensor:
     maps = vector[..., 0].permute(2, 0, 1)
     phase = torch.sgn((_principal_coil(image)[:, None, None].conj() * maps).sum(0))
     return maps * phase.conj() * (length[..., 0, 0] > EIGENVALUE_LEAST)
+
+
+def _projector(kernels: Tensor, shape: tuple[int, int]) -> Tensor:
+    """What the patterns (kernel, coil, y, x) of k-space leave of the coils at each pixel, (y, x, coil, coil).
+
+    A product of two patterns reaches ``2 KERNEL - 1`` points of k-space: the projector is found on the coarsest grid
+    that holds them, and Fourier interpolation to all pixels is exact.
+    """
+    n_coils = kernels.shape[1]
+    coarse = (min(2 * KERNEL, shape[0]), min(2 * KERNEL, shape[1]))
+    top, left = (n // 2 - KERNEL // 2 for n in coarse)
+    padded = kernels.new_zeros(*kernels.shape[:2], *coarse)
+    padded[..., top : top + KERNEL, left : left + KERNEL] = kernels.conj()
+    pattern = ifft2c(padded)
+    spectrum = fft2c(torch.einsum("kcyx,kdyx->cdyx", pattern, pattern.conj()))
+    size = math.sqrt(shape[0] * shape[1] * coarse[0] * coarse[1]) / KERNEL**2
+    top, left = (n // 2 - few // 2 for n, few in zip(shape, coarse, strict=True))
+    gram = kernels.new_empty(*shape, n_coils, n_coils)
+    wide = kernels.new_zeros(n_coils, *shape)
+    for coil in range(n_coils):  # all at once would take the memory of the result three times
+        wide[:, top : top + coarse[0], left : left + coarse[1]] = spectrum[coil]
+        gram[..., coil, :] = size * ifft2c(wide).permute(1, 2, 0)
+    return gram
 
 
 def _principal_coil(image: Tensor) -> Tensor:

@@ -28,7 +28,6 @@ class _SelectStacksInputSpec(BaseInterfaceInputSpec):
     quality_table = File(exists=True, mandatory=True, desc="TSV of AssessStacks: which stacks are used, and why")
     audit_table = File(exists=True, mandatory=True, desc="TSV of the header audit")
     selection = File(exists=True, desc="TSV with the user's choice, if there is one")
-    min_echo_times = traits.Range(low=1, value=1, usedefault=True, desc="distinct echo times that must be left")
 
 
 class _SelectStacksOutputSpec(TraitedSpec):
@@ -43,8 +42,8 @@ class _SelectStacksOutputSpec(TraitedSpec):
 class SelectStacks(SimpleInterface):
     """Take the stacks that the quality table says are used; complete the table of stacks with all reasons.
 
-    Fails when no stack is left, or fewer echo times than are needed; the message then holds each reason. A stack that
-    the user left out has the status ``excluded``; one that could not be believed, ``set-aside``.
+    Fails when no stack is left; the message then holds each reason. A stack that the user left out has the status
+    ``excluded``; one that could not be believed, ``set-aside``.
     """
 
     input_spec = _SelectStacksInputSpec
@@ -85,7 +84,7 @@ class SelectStacks(SimpleInterface):
             reasons = [i.reasons[n] or MISSING, said[name]] if not table["n_mask_pixels"][row] else [said[name]]
             table["notes"][row] = f"{name}: " + "; ".join(reason for reason in reasons if reason != MISSING)
         chosen = [n for n, name in enumerate(names) if use[name] == "true"]
-        self._refuse_too_few(chosen, table)
+        self._refuse_none(chosen, table)
         for port, values in (
             ("out_files", i.in_files), ("masks", i.masks), ("echo_times_s", i.echo_times_s),
             ("thicknesses_mm", i.thicknesses_mm), ("slice_times_s", i.slice_times_s),
@@ -94,17 +93,10 @@ class SelectStacks(SimpleInterface):
         self._results["stack_table"] = str(write_tsv(table, Path(runtime.cwd) / "stacks.tsv"))
         return runtime
 
-    def _refuse_too_few(self, chosen: list[int], table: dict[str, list[Any]]) -> None:
-        """Raise when nothing sensible can be computed from the stacks that are left."""
+    def _refuse_none(self, chosen: list[int], table: dict[str, list[Any]]) -> None:
+        """Raise, with the reasons, when no stack is left."""
         from fetalt2prep.io.sidecar import InputError
 
-        i = self.inputs
         reasons = [note for note, status in zip(table["notes"], table["status"], strict=True) if status != "used"]
         if not chosen:
             raise InputError("No stack can be used. " + " | ".join(reasons))
-        n_times = len({round(i.echo_times_s[n], 6) for n in chosen})
-        if n_times < i.min_echo_times:
-            raise InputError(
-                f"Only {len(chosen)} stack(s) with {n_times} echo time(s) are left; T2 needs {i.min_echo_times}. "
-                "Give masks, choose the stacks yourself, or stop after the reconstruction. " + " | ".join(reasons)
-            )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import h5py
 import numpy as np
@@ -16,11 +14,12 @@ from torch import Tensor
 
 from fetalt2prep.core.kt.frames import Readouts, without_oversampling
 from fetalt2prep.core.kt.trajectory import golden_angle_spokes
+from fetalt2prep.io.ismrmrd_file import Facts, open_raw, readout_samples, readout_times_s
 from fetalt2prep.io.ismrmrd_schema import (
     ACQUISITION_HEADER,
-    NAMESPACE,
     NOT_IMAGING,
     TICK_S,
+    flag,
     flagged,
     xml_header,
 )
@@ -52,7 +51,7 @@ def read_ismrmrd(path: Path, group: str = "dataset") -> RawSeries:
         Not HDF5, no such group, no imaging readout, readouts of different length or number of coils, a trajectory type
         that needs a trajectory which is not there, or samples that are NaN.
     """
-    header, table = _open(path, group)
+    header, table = open_raw(path, group)
     head = table["head"]
     keep = ~np.any([flagged(head["flags"], name) for name in (*NOT_IMAGING, "noise")], axis=0)
     if not keep.any():
@@ -62,10 +61,10 @@ def read_ismrmrd(path: Path, group: str = "dataset") -> RawSeries:
         raise InputError(f"{path.name}: readouts differ in (samples, coils): {sorted(lengths)}. Split the file.")
     ((_, n_coils),) = lengths
     rows = np.flatnonzero(keep)
-    samples = torch.stack([_complex(table["data"][row], n_coils, path.name, int(row)) for row in rows])
+    samples = torch.stack([readout_samples(table["data"][row], n_coils, path.name, int(row)) for row in rows])
     reverse = flagged(head["flags"][keep], "reverse")
     samples[torch.from_numpy(reverse)] = samples[torch.from_numpy(reverse)].flip(-1)
-    facts = _Facts(header, path.name)
+    facts = Facts(header, path.name)
     notes: list[str] = []
     where: dict[str, Tensor] = {}
     if facts.trajectory == "cartesian":
@@ -77,10 +76,10 @@ def read_ismrmrd(path: Path, group: str = "dataset") -> RawSeries:
         where["k_per_pixel"] = _trajectory(table, rows, facts, notes, path.name)
     counter = _counter(head["idx"][keep])
     noise_rows = np.flatnonzero(flagged(head["flags"], "noise"))
-    noise = [_complex(table["data"][row], n_coils, path.name, int(row)) for row in noise_rows]
+    noise = [readout_samples(table["data"][row], n_coils, path.name, int(row)) for row in noise_rows]
     readouts = Readouts(
         samples=samples,
-        times_s=torch.from_numpy(_times_s(head[keep], notes)),
+        times_s=torch.from_numpy(readout_times_s(head[keep], notes)),
         slice_idx=torch.from_numpy(head["idx"]["slice"][keep].astype(np.int64)),
         shape=facts.shape,
         frame_idx=None if counter is None else torch.from_numpy(counter),
@@ -91,8 +90,19 @@ def read_ismrmrd(path: Path, group: str = "dataset") -> RawSeries:
     return RawSeries(readouts, affines, facts.fov_mm[2], facts.te_s, tuple(notes))
 
 
-def write_ismrmrd(raw: RawSeries, path: Path, *, trajectory: str = "radial", store_trajectory: bool = True) -> Path:
-    """Write readouts with noise scans before them; ``store_trajectory``: false leaves it out, as many scanners do."""
+def write_ismrmrd(
+    raw: RawSeries,
+    path: Path,
+    *,
+    trajectory: str = "radial",
+    store_trajectory: bool = True,
+    calibration: Tensor | None = None,
+) -> Path:
+    """Write readouts with noise scans before them.
+
+    ``store_trajectory``: false leaves it out, as many scanners do. ``calibration``: (readout,) bool, lines that serve
+    as calibration too, embedded in the image.
+    """
     r = raw.readouts
     n, n_coils, n_samples = r.samples.shape
     noise = [] if r.noise is None else list(r.noise.split(n_samples, dim=1))
@@ -110,11 +120,13 @@ def write_ismrmrd(raw: RawSeries, path: Path, *, trajectory: str = "radial", sto
         table["data"][row] = torch.view_as_real(readout).numpy().ravel().astype("<f4")
         table["traj"][row] = np.zeros(0, "<f4")
         if row < len(noise):
-            head["flags"] = 1 << 18
+            head["flags"] = flag("noise")
             continue
         i = row - len(noise)
         head["acquisition_time_stamp"] = round(float(r.times_s[i]) / TICK_S)
         head["user_float"][0] = float(r.times_s[i])
+        if calibration is not None and bool(calibration[i]):
+            head["flags"] = flag("parallel_calibration_and_imaging")
         head["idx"]["slice"] = int(r.slice_idx[i])
         head["idx"]["repetition"] = 0 if r.frame_idx is None else int(r.frame_idx[i])
         head["idx"]["kspace_encode_step_1"] = i % 65536 if r.line_idx is None else int(r.line_idx[i])
@@ -124,70 +136,12 @@ def write_ismrmrd(raw: RawSeries, path: Path, *, trajectory: str = "radial", sto
             table["traj"][row] = r.k_per_pixel[i].flip(-1).numpy().ravel().astype("<f4")  # x, then y
     text = xml_header(
         trajectory=trajectory, matrix=r.shape, encoded_x=n_samples, fov_mm=fov, n_coils=n_coils,
-        te_s=raw.te_s or 0.0, n_slices=len(r.slices),
+        te_s=raw.te_s or 0.0, n_slices=len(r.slices), embedded=calibration is not None,
     )  # fmt: skip
     with h5py.File(path, "w") as file:
         file.create_dataset("dataset/xml", data=[text], dtype=h5py.string_dtype())
         file.create_dataset("dataset/data", data=table)
     return path
-
-
-def _open(path: Path, group: str) -> tuple[ElementTree.Element, Any]:
-    try:
-        with h5py.File(path, "r") as file:
-            if group not in file or "data" not in file[group] or "xml" not in file[group]:
-                raise InputError(f"{path.name}: has no group {group!r} with xml and data, but {', '.join(file)}.")
-            text = file[group]["xml"][0]
-            table = file[group]["data"][:]
-        return ElementTree.fromstring(text), table
-    except (OSError, ElementTree.ParseError) as error:
-        raise InputError(
-            f"{path.name}: cannot be read as ISMRMRD ({error}). Convert or copy the file again."
-        ) from error
-
-
-class _Facts:
-    """What the XML header says of the first encoding."""
-
-    def __init__(self, header: ElementTree.Element, name: str) -> None:
-        self._header, self._name = header, name
-        self.trajectory = self._text("encoding/trajectory").lower()
-        self.shape = (self._int("encoding/reconSpace/matrixSize/y"), self._int("encoding/reconSpace/matrixSize/x"))
-        self.fov_mm = tuple(float(self._text(f"encoding/reconSpace/fieldOfView_mm/{axis}")) for axis in "xyz")
-        centre = self._find("encoding/encodingLimits/kspace_encoding_step_1/center")
-        self.first_line = 0 if centre is None else self.shape[0] // 2 - int(centre)
-        te_ms = self._find("sequenceParameters/TE")
-        self.te_s = None if te_ms is None or float(te_ms) <= 0 else float(te_ms) / 1000
-        if min(self.shape) < 2 or min(self.fov_mm) <= 0:
-            raise InputError(f"{name}: its header has matrix {self.shape} and field of view {self.fov_mm} mm.")
-
-    def affine(self, head: Any) -> NDArray[np.float64]:
-        """Index (x, y, 0) to RAS millimetres; ISMRMRD's position is the slice's centre in LPS."""
-        n_y, n_x = self.shape
-        axes = [np.asarray(head[f"{key}_dir"], float) for key in ("read", "phase", "slice")]
-        if any(np.linalg.norm(axis) < 0.5 for axis in axes):  # not filled in
-            axes = list(np.eye(3))
-        step = np.array([self.fov_mm[0] / n_x, self.fov_mm[1] / n_y, self.fov_mm[2]])
-        affine = np.eye(4)
-        affine[:3, :3] = np.stack(axes, 1) * step
-        affine[:3, 3] = np.asarray(head["position"], float) - affine[:3, :3] @ [n_x // 2, n_y // 2, 0]
-        return np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
-
-    def _find(self, where: str) -> str | None:
-        found = self._header.find("/".join(f"{{{NAMESPACE}}}{part}" for part in where.split("/")))
-        return None if found is None else found.text
-
-    def _text(self, where: str) -> str:
-        text = self._find(where)
-        if text is None:
-            raise InputError(f"{self._name}: its XML header has no {where}.")
-        return text.strip()
-
-    def _int(self, where: str) -> int:
-        text = self._text(where)
-        if not re.fullmatch(r"\d+", text):
-            raise InputError(f"{self._name}: {where} is {text!r}, not a whole number.")
-        return int(text)
 
 
 def _place(head: Any, affine: NDArray[np.float64], shape: tuple[int, int]) -> None:
@@ -197,7 +151,7 @@ def _place(head: Any, affine: NDArray[np.float64], shape: tuple[int, int]) -> No
     head["position"] = lps[:3] @ [shape[1] // 2, shape[0] // 2, 0, 1]
 
 
-def _trajectory(table: Any, rows: NDArray[np.intp], facts: _Facts, notes: list[str], name: str) -> Tensor:
+def _trajectory(table: Any, rows: NDArray[np.intp], facts: Facts, notes: list[str], name: str) -> Tensor:
     """(readout, sample, 2) along y and x, cycles per pixel."""
     head = table["head"][rows]
     n_samples = int(head["number_of_samples"][0])
@@ -218,27 +172,8 @@ def _trajectory(table: Any, rows: NDArray[np.intp], facts: _Facts, notes: list[s
     return torch.from_numpy(k.astype(np.float32).clip(-0.5, 0.5))
 
 
-def _times_s(head: Any, notes: list[str]) -> NDArray[np.float64]:
-    """From the first readout on; the time stamp counts in 2.5 ms, so that readouts of one tick share it."""
-    precise = np.asarray(head["user_float"][:, 0], float)
-    ticks = np.asarray(head["acquisition_time_stamp"], float) * TICK_S
-    times_s = precise if np.all(np.abs(precise - ticks) <= TICK_S) and precise.any() else ticks
-    if not np.ptp(times_s):
-        notes.append("the readouts carry no time stamps: times are counts of readouts")
-        times_s = np.arange(len(head), dtype=float)
-    return np.asarray(times_s - times_s.min())
-
-
 def _counter(idx: Any) -> NDArray[np.int64] | None:
     for name in ("repetition", "phase"):
         if np.ptp(idx[name]):
             return np.asarray(idx[name], np.int64)
     return None
-
-
-def _complex(data: NDArray[np.float32], n_coils: int, name: str, row: int) -> Tensor:
-    if len(data) % (2 * n_coils):
-        raise InputError(f"{name}: readout {row} has {len(data)} numbers, which {n_coils} coils do not share.")
-    if not np.isfinite(data).all():
-        raise InputError(f"{name}: readout {row} holds NaN or infinity. Leave it out, or export the file again.")
-    return torch.view_as_complex(torch.from_numpy(np.array(data, np.float32)).reshape(n_coils, -1, 2))

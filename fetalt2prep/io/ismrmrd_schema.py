@@ -77,9 +77,14 @@ TICK_S = 2.5e-3
 """Of acquisition_time_stamp: vendors count in 2.5 ms."""
 
 
+def flag(name: str) -> int:
+    """Value of a flag."""
+    return 1 << (FLAG_BITS[name] - 1)
+
+
 def flagged(flags: np.ndarray, name: str) -> np.ndarray:
     """Whether each acquisition carries a flag."""
-    return np.asarray(flags & np.uint64(1 << (FLAG_BITS[name] - 1)) != 0)
+    return np.asarray(flags & np.uint64(flag(name)) != 0)
 
 
 def xml_header(
@@ -91,8 +96,12 @@ def xml_header(
     n_coils: int,
     te_s: float,
     n_slices: int,
+    embedded: bool = False,
 ) -> str:
-    """The XML header; matrix: (y, x) of the image; encoded_x: samples of a readout; fov: x, y, slice."""
+    """The XML header; matrix: (y, x) of the image; encoded_x: samples of a readout; fov: x, y, slice.
+
+    embedded: calibration lines lie among those of the image.
+    """
     n_y, n_x = matrix
     over = encoded_x / n_x
 
@@ -102,6 +111,7 @@ def xml_header(
             f"<x>{fov_x:g}</x><y>{fov_mm[1]:g}</y><z>{fov_mm[2]:g}</z></fieldOfView_mm></{name}>"
         )
 
+    parallel = "<parallelImaging><calibrationMode>embedded</calibrationMode></parallelImaging>" if embedded else ""
     return (
         f'<?xml version="1.0"?>\n<ismrmrdHeader xmlns="{NAMESPACE}">'
         f"<acquisitionSystemInformation><receiverChannels>{n_coils}</receiverChannels></acquisitionSystemInformation>"
@@ -110,6 +120,6 @@ def xml_header(
         f"<encodingLimits><kspace_encoding_step_1><minimum>0</minimum><maximum>{n_y - 1}</maximum>"
         f"<center>{n_y // 2}</center></kspace_encoding_step_1><slice><minimum>0</minimum>"
         f"<maximum>{n_slices - 1}</maximum><center>{n_slices // 2}</center></slice></encodingLimits>"
-        f"<trajectory>{trajectory}</trajectory></encoding>"
+        f"<trajectory>{trajectory}</trajectory>{parallel}</encoding>"
         f"<sequenceParameters><TE>{1000 * te_s:g}</TE></sequenceParameters></ismrmrdHeader>\n"
     )

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from fetalt2prep.core.epg import echo_train, refocusing_train
+from fetalt2prep.sim.known_names import refuse_unknown
 
 Doubles = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -39,10 +40,7 @@ class EchoTrain:
     @classmethod
     def from_mapping(cls, values: Mapping[str, object]) -> EchoTrain:
         """A train from names and values; an unknown name is an error that lists the known ones."""
-        known = [field.name for field in fields(cls)]
-        for name in values:
-            if name not in known:
-                raise ValueError(f"echo train: unknown option {name!r}; known options: {', '.join(known)}.")
+        refuse_unknown(values, cls, "echo train: ")
         return cls(**values)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:

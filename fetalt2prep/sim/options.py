@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from fetalt2prep.sim.acquisition import PLANES, plane_axes
 from fetalt2prep.sim.echo_train import EchoTrain
+from fetalt2prep.sim.known_names import refuse_unknown
 from fetalt2prep.sim.motion import LEVELS
 from fetalt2prep.sim.profile import PROFILES
 from fetalt2prep.sim.tissue import LIVES
@@ -58,10 +59,7 @@ class CaseOptions:
     @classmethod
     def from_mapping(cls, values: Mapping[str, object]) -> CaseOptions:
         """Options from names and values; an unknown name is an error that lists the known ones."""
-        known = [field.name for field in fields(cls)]
-        for name in values:
-            if name not in known:
-                raise ValueError(f"unknown option {name!r}; known options: {', '.join(known)}.")
+        refuse_unknown(values, cls)
         given = dict(values)
         train = given.get("echo_train")
         if isinstance(train, Mapping):

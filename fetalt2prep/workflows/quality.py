@@ -13,17 +13,13 @@ PORTS = ["echo_times_s", "thicknesses_mm", "slice_times_s", "stack_table"]
 OF_MASKS = ["sources", "confidences", "reasons"]
 
 
-def init_quality_wf(
-    options: QualityOptions | None = None, *, min_echo_times: int = 1, name: str = "quality_wf"
-) -> pe.Workflow:
+def init_quality_wf(options: QualityOptions | None = None, *, name: str = "quality_wf") -> pe.Workflow:
     """Judge masks and pictures against each other, and set aside what is clearly broken.
 
     Parameters
     ----------
     options
         Choice of stacks, consensus of masks, gestational age; None: the defaults.
-    min_echo_times
-        Distinct echo times that must be left, else the workflow fails with the reasons.
 
     Inputs
     ------
@@ -58,7 +54,7 @@ def init_quality_wf(
     judge = AssessStacks(
         consensus=options.consensus, mode=options.select, gestational_age_weeks=options.gestational_age_weeks
     )
-    chooser = SelectStacks(min_echo_times=min_echo_times)
+    chooser = SelectStacks()
     if options.selection is not None:
         judge.inputs.selection = chooser.inputs.selection = options.selection
     assess = pe.Node(judge, name="assess")

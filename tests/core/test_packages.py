@@ -11,7 +11,7 @@ import torch
 from fetalt2prep.core.geometry import Grid, Rigid, best_rigid, rotation_matrix
 from fetalt2prep.core.recon.joint import reconstruct
 from fetalt2prep.core.recon.packages import with_found_packages
-from fetalt2prep.core.recon.poses import PosePrior
+from fetalt2prep.core.recon.poses import PosePull
 from fetalt2prep.core.recon.slices import Slices, flatten
 from fetalt2prep.core.recon.sweeps import sweeps
 from fetalt2prep.core.slice_op import blur, lattice_blur_voxels
@@ -98,7 +98,11 @@ def found(phantom, stacks) -> tuple[Slices, str | None]:
     operator = slices.operator(grid, poses)
     residual = operator.forward(volume) - slices.values
     weights = torch.full_like(residual, 1 / 0.02**2)
-    return with_found_packages(slices, poses, operator.pose_jacobian(volume), residual, weights, PosePrior())
+    return with_found_packages(
+        PosePull(
+            slices=slices, poses=poses, jacobian=operator.pose_jacobian(volume), residual=residual, weights=weights
+        )
+    )
 
 
 def test_pictures_show_what_missing_slice_times_do_not(phantom):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fetalt2prep.core.geometry import Grid, Rigid, rotation_matrix, rotation_vector
-from fetalt2prep.core.recon.poses import PosePrior, anchored, gauss_newton_step, group_centres
+from fetalt2prep.core.recon.poses import PosePrior, PosePull, anchored, gauss_newton_step, group_centres
 from fetalt2prep.core.recon.slices import Slices, flatten
 from fetalt2prep.core.slice_op import blur, lattice_blur_voxels
 
@@ -42,7 +42,8 @@ def register(moved, poses: Rigid, groups: torch.Tensor, n_steps: int, *, linked:
         residual = operator.forward(volume) - slices.values
         weights = torch.full_like(residual, 1 / 0.02**2)
         jacobian = operator.pose_jacobian(volume)
-        poses = gauss_newton_step(slices, poses, groups, jacobian, residual, weights, PosePrior(), linked=linked)
+        pull = PosePull(slices=slices, poses=poses, jacobian=jacobian, residual=residual, weights=weights)
+        poses = gauss_newton_step(pull, groups, linked=linked)
     return poses
 
 
@@ -97,9 +98,9 @@ def test_a_step_is_never_longer_than_the_prior_allows(moved):
     prior = PosePrior(max_rotation_rad=0.01, max_shift_mm=0.1)
     which = torch.arange(slices.n_slices)
     jacobian = operator.pose_jacobian(volume)
-    near = gauss_newton_step(
-        slices, far, which, jacobian, residual, torch.full_like(residual, 1e6), prior, linked=False
-    )
+    sure = torch.full_like(residual, 1e6)
+    pull = PosePull(slices=slices, poses=far, jacobian=jacobian, residual=residual, weights=sure, prior=prior)
+    near = gauss_newton_step(pull, which, linked=False)
     turn = rotation_vector(near.rotation @ far.rotation.transpose(1, 2)).norm(dim=-1)
     assert float(turn.max()) < 0.0101
     assert float((near.shift_mm - far.shift_mm).norm(dim=-1).max()) < 0.101
@@ -110,16 +111,9 @@ def test_without_weight_nothing_moves(moved, draw_poses):
     poses = draw_poses(slices.centres_mm, 0.05, 1.0)
     operator = slices.operator(grid, poses)
     residual = operator.forward(volume) - slices.values
-    still = gauss_newton_step(
-        slices,
-        poses,
-        slices.stack_of,
-        operator.pose_jacobian(volume),
-        residual,
-        torch.zeros_like(residual),
-        PosePrior(),
-        linked=False,
-    )
+    jacobian, nothing = operator.pose_jacobian(volume), torch.zeros_like(residual)
+    pull = PosePull(slices=slices, poses=poses, jacobian=jacobian, residual=residual, weights=nothing)
+    still = gauss_newton_step(pull, slices.stack_of, linked=False)
     torch.testing.assert_close(still.matrix(), poses.matrix(), atol=1e-4, rtol=1e-5)
 
 
@@ -130,7 +124,8 @@ def test_the_tie_between_neighbours_pulls_a_lost_slice_back_and_a_common_motion_
     jacobian, blank = operator.pose_jacobian(volume), torch.zeros_like(slices.values)
 
     def tie(poses: Rigid) -> Rigid:
-        return gauss_newton_step(slices, poses, which, jacobian, blank, blank, PosePrior(), linked=True)
+        pull = PosePull(slices=slices, poses=poses, jacobian=jacobian, residual=blank, weights=blank)
+        return gauss_newton_step(pull, which, linked=True)
 
     still = Rigid.identity(slices.centres_mm)
     together = still.followed_by(rotation_matrix(torch.tensor([0.2, -0.1, 0.1])), torch.tensor([3.0, 1.0, -2.0]))

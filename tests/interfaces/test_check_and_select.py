@@ -198,10 +198,3 @@ def test_a_stack_that_is_there_twice_enters_once(session_files: SessionFiles) ->
     table = read_tsv(Path(select(check(files), audit(files)).stack_table))
     assert table["status"] == [*["used"] * 9, "set-aside"]
     assert "has the same pixels as acq-ax_te100_T2w" in table["notes"][-1]
-
-
-def test_too_few_echo_times_left_is_an_error_with_the_reasons(session_files: SessionFiles) -> None:
-    three = SessionFiles(**{name: values[:3] for name, values in vars(session_files).items()})
-    assert len(select(check(three), audit(three)).out_files) == 3
-    with pytest.raises(InputError, match=r"3 stack\(s\) with 1 echo time\(s\) are left; T2 needs 2"):
-        select(check(three), audit(three), min_echo_times=2)

@@ -51,7 +51,7 @@ def test_the_walk_finds_every_step() -> None:
     steps = {"BrainMask", "CheckStacks", "Denoise", "FitT2", "JointRecon", "SelectStacks", "Simulate"}
     steps |= {"AssessStacks", "AuditHeaders", "BiasField", "DenoiseSeries", "MarkSlices"}
     steps |= {"BiasBudget", "CheckVolumes", "FlagCsf", "GuidedSuperResolution", "KtRecon", "RegionStatistics"}
-    steps |= {"SampleField", "SplitVolumes"}
+    steps |= {"SampleField", "SenseRecon", "SplitVolumes"}
     assert names == steps
 
 

@@ -12,3 +12,5 @@ DENOISERS = {
 }
 WITHOUT_FLOOR = ("nlm-rician", "unet")
 """Those after which a dark pixel is no longer lifted by the magnitude of the noise."""
+SERIES_METHOD = "mppca"
+"""Principal components of a long series as a whole: no choice for stacks, see :mod:`.mppca`."""

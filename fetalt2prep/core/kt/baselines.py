@@ -7,15 +7,14 @@ adjoint.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from fetalt2prep.core.coils import Sense
+from fetalt2prep.core.conjugate_gradients import OnStep, conjugate_gradients
 
-OnStep = Callable[[int, float], None]
 POWER_STEPS = 12
 DUAL_STEPS = 12
 
@@ -68,22 +67,7 @@ def cg_sense(sense: Sense, samples: Tensor, weight: float, n_steps: int = 30, on
     weighted = Weighted(sense, samples)
     right = weighted.right()
     ridge = weight * weighted.largest(right)
-    x = torch.zeros_like(right)
-    residual = right.clone()
-    direction = residual.clone()
-    power = _power(residual)
-    first = power
-    for i in range(n_steps):
-        image = weighted.gram(direction) + ridge * direction
-        step = power / _frame_sum((direction.conj() * image).real).clamp(min=1e-30)
-        x = x + step * direction
-        residual = residual - step * image
-        fresh = _power(residual)
-        direction = residual + fresh / power.clamp(min=1e-30) * direction
-        power = fresh
-        if on_step is not None:
-            on_step(i + 1, float((power.sum() / first.sum()).sqrt()))
-    return x
+    return conjugate_gradients(lambda x: weighted.gram(x) + ridge * x, right, n_steps, on_step=on_step)
 
 
 def temporal_tv(
@@ -168,11 +152,3 @@ def _shrink_spectrum(x: Tensor, threshold: float) -> Tensor:
     spectrum = torch.fft.fft(x, dim=0, norm="ortho")
     size = spectrum.abs()
     return torch.fft.ifft(spectrum * (1 - threshold / size.clamp(min=1e-30)).clamp(min=0), dim=0, norm="ortho")
-
-
-def _frame_sum(x: Tensor) -> Tensor:
-    return x.sum((1, 2), keepdim=True)
-
-
-def _power(x: Tensor) -> Tensor:
-    return _frame_sum(x.abs().square())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from fetalt2prep.core.conjugate_gradients import conjugate_gradients
 from fetalt2prep.core.fourier_op import Fourier
 
 STEPS = 12
@@ -26,17 +27,4 @@ def static_coil_images(fourier: Fourier, samples: Tensor, n_steps: int = STEPS) 
 
     right = fourier.adjoint(weight * samples).sum(0)
     ridge = RIDGE * float(torch.linalg.vector_norm(gram(right)) / torch.linalg.vector_norm(right))
-    x = torch.zeros_like(right)
-    residual, direction = right.clone(), right.clone()
-    power = _power(residual)
-    for _ in range(n_steps):
-        image = gram(direction) + ridge * direction
-        step = power / (direction.conj() * image).real.sum((1, 2), keepdim=True).clamp(min=1e-30)
-        x, residual = x + step * direction, residual - step * image
-        fresh = _power(residual)
-        direction, power = residual + fresh / power.clamp(min=1e-30) * direction, fresh
-    return x
-
-
-def _power(x: Tensor) -> Tensor:
-    return x.abs().square().sum((1, 2), keepdim=True)
+    return conjugate_gradients(lambda x: gram(x) + ridge * x, right, n_steps)

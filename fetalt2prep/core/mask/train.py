@@ -135,7 +135,9 @@ def _draw_sample(
         image *= np.exp(ndimage.zoom(coarse, crop / 3, order=1, grid_mode=True, mode="nearest")).astype(np.float32)
     if rng.random() < 0.25:
         image = ndimage.gaussian_filter(image, (0, *rng.uniform(0.3, 1.2, 2)))
-    gain, gamma = np.exp(0.4 * rng.standard_normal()), np.exp(rng.uniform(-0.35, 0.35))
+    gain, gamma = np.exp(0.4 * rng.standard_normal()), np.exp(rng.uniform(-0.5, 0.4))
+    if rng.random() < 0.2:  # what is dark is brought out, fluid is cut
+        gain *= rng.uniform(1.5, 4.0)
     image = (np.minimum(image * gain, BRIGHTEST) ** gamma).astype(np.float32)
     image += (rng.random() < 0.3) * rng.uniform(0, 0.05) * rng.standard_normal(image.shape, np.float32)
     n_turns, mirrored = int(rng.integers(4)), rng.random() < 0.5

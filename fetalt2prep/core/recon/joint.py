@@ -43,7 +43,7 @@ from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.output import collect
 from fetalt2prep.core.recon.packages import with_found_packages
 from fetalt2prep.core.recon.penalty import decay_projector
-from fetalt2prep.core.recon.poses import PosePrior, anchored, gauss_newton_step
+from fetalt2prep.core.recon.poses import PosePull, anchored, gauss_newton_step
 from fetalt2prep.core.recon.priors import TypicalDecay
 from fetalt2prep.core.recon.response import Response
 from fetalt2prep.core.recon.result import Recon
@@ -282,25 +282,19 @@ def _weigh(slices: Slices, method: FieldFit, trust: Trust) -> Trust:
 def _register(level: Level, slices: Slices, method: FieldFit, poses: Rigid, trust: Trust) -> Rigid:
     """One Gauss-Newton step of the poses against the field's prediction."""
     groups = {"stack": slices.stack_of, "package": slices.package_of, "slice": torch.arange(slices.n_slices)}
-    poses = gauss_newton_step(
-        slices,
-        poses,
-        groups[level.move].to(slices.values.device),
-        *_pull(slices, method, trust),
-        PosePrior(),
-        linked=level.move == "slice",
-    )
+    pull = _pull(slices, method, poses, trust)
+    poses = gauss_newton_step(pull, groups[level.move].to(slices.values.device), linked=level.move == "slice")
     return anchored(slices, poses) if level.move in ("stack", "package") else poses
 
 
 def _find_packages(slices: Slices, method: FieldFit, poses: Rigid, trust: Trust) -> tuple[Slices, str | None]:
     """Packages of stacks without slice times, from the field that aligned stacks gave; and a sentence that says so."""
     with torch.no_grad():
-        return with_found_packages(slices, poses, *_pull(slices, method, trust), PosePrior())
+        return with_found_packages(_pull(slices, method, poses, trust))
 
 
-def _pull(slices: Slices, method: FieldFit, trust: Trust) -> tuple[Tensor, Tensor, Tensor]:
-    """How each pixel's prediction changes with its slice's pose (pixel, 6), its residual and its weight, (pixel,)."""
+def _pull(slices: Slices, method: FieldFit, poses: Rigid, trust: Trust) -> PosePull:
+    """How each pixel's prediction changes with its slice's pose, its residual and its weight."""
     scene = method.scene
     assert scene is not None
     gain = trust.pixel_gain(slices)
@@ -309,4 +303,5 @@ def _pull(slices: Slices, method: FieldFit, trust: Trust) -> tuple[Tensor, Tenso
     predicted = magnitude(signal, scene.floor)
     slope = gain * signal / predicted.clamp(min=1e-6)  # of the noise floor's square root
     jacobian = scene.operator.pose_jacobian(volumes) * slope[:, None]
-    return jacobian, gain * predicted - slices.values, trust.weight / trust.sigma**2
+    residual, weights = gain * predicted - slices.values, trust.weight / trust.sigma**2
+    return PosePull(slices=slices, poses=poses, jacobian=jacobian, residual=residual, weights=weights)

@@ -12,8 +12,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fetalt2prep.core.geometry import Rigid
-from fetalt2prep.core.recon.poses import PosePrior, expected_gain
+from fetalt2prep.core.recon.poses import PosePull, expected_gain
 from fetalt2prep.core.recon.slices import Slices
 
 STEPS = (2, 3)  # slices between one slice and the next in time, that are looked for
@@ -23,14 +22,13 @@ LEAST_GAIN = 3.0  # of chi-square per stack that a comb must bring over as many 
 LEAST_RATIO = 2.0  # of what those bring
 
 
-def with_found_packages(
-    slices: Slices, poses: Rigid, jacobian: Tensor, residual: Tensor, weights: Tensor, prior: PosePrior
-) -> tuple[Slices, str | None]:
+def with_found_packages(pull: PosePull) -> tuple[Slices, str | None]:
     """Stacks without slice times get the packages that the pictures show, and a sentence that says so.
 
-    jacobian, residual, weights: as for :func:`~fetalt2prep.core.recon.poses.gauss_newton_step`, with stacks aligned.
+    pull: of slices whose stacks are aligned.
     All such stacks of a session are taken to have the same interleave; when none shows, they stay whole (None).
     """
+    slices = pull.slices
     unknown = torch.isnan(slices.time_s)
     if not bool(unknown.any()):
         return slices, None
@@ -39,7 +37,7 @@ def with_found_packages(
     def gain(packages: Tensor) -> float:
         """Chi-square that the slices without times gain as these packages."""
         groups = torch.where(unknown, packages, slices.package_of)
-        gains = expected_gain(slices, poses, _numbered(slices.stack_of, groups), jacobian, residual, weights, prior)
+        gains = expected_gain(pull, _numbered(slices.stack_of, groups))
         return float(gains[unknown.nonzero()[:, 0]].sum())
 
     whole = gain(torch.zeros_like(slices.package_of))

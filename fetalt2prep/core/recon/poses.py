@@ -24,6 +24,21 @@ class PosePrior:
     the model is wrong, and a slice that trusts each pixel by itself follows its own noise through the plane."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class PosePull:
+    """Where the slices are, and what their pixels ask of the poses."""
+
+    slices: Slices
+    poses: Rigid
+    jacobian: Tensor
+    """Derivative of every pixel's prediction by its slice's pose, (pixel, 6)."""
+    residual: Tensor
+    """Prediction minus measurement, (pixel,)."""
+    weights: Tensor
+    """Robust weight / noise variance, (pixel,)."""
+    prior: PosePrior = PosePrior()
+
+
 def anchored(slices: Slices, poses: Rigid) -> Rigid:
     """Poses less the rigid motion that all pixels have in common: the mean position in the scanner is the frame.
 
@@ -43,36 +58,26 @@ def group_centres(slices: Slices, poses: Rigid, groups: Tensor) -> Tensor:
     return (total / mass)[groups]
 
 
-def gauss_newton_step(
-    slices: Slices,
-    poses: Rigid,
-    groups: Tensor,
-    jacobian: Tensor,
-    residual: Tensor,
-    weights: Tensor,
-    prior: PosePrior,
-    *,
-    linked: bool,
-) -> Rigid:
-    """One damped Gauss-Newton step of every group's six parameters.
+def gauss_newton_step(pull: PosePull, groups: Tensor, *, linked: bool) -> Rigid:
+    """Poses after one damped Gauss-Newton step of every group's six parameters.
 
     Parameters
     ----------
+    pull
+        Poses, and what the pixels ask of them.
     groups
         Group of every slice, (slice,): the stack, the package or the slice itself.
-    jacobian, residual, weights
-        Derivative of every pixel's prediction by its slice's pose (pixel, 6), prediction minus measurement (pixel,)
-        and weights (pixel,) = robust weight / noise variance.
     linked
-        Groups are slices, and slices that follow each other in acquisition order are tied by ``prior``; the tie is a
+        Groups are slices, and slices that follow each other in acquisition order are tied by the prior; the tie is a
         Cauchy one, so that a sudden movement breaks it.
     """
-    hessian, gradient = _normal_equations(slices, poses, groups, jacobian, residual, weights, prior)
+    slices, poses, prior = pull.slices, pull.poses, pull.prior
+    hessian, gradient = _normal_equations(pull, groups)
     scale = _scale(prior, hessian)
     if linked:
-        tie, pull = _neighbour_tie(slices, poses, scale)
+        tie, towards = _neighbour_tie(slices, poses, scale)
         hessian = hessian + torch.diag_embed(tie)
-        gradient = gradient + pull
+        gradient = gradient + towards
     step = -torch.linalg.solve(_damped(hessian, scale), gradient[..., None])[..., 0].float()
     rotvec = _limited(step[:, :3], prior.max_rotation_rad)[groups]
     shift = _limited(step[:, 3:], prior.max_shift_mm)[groups]
@@ -81,39 +86,24 @@ def gauss_newton_step(
     return poses.nudged(rotvec, shift + swing)
 
 
-def expected_gain(
-    slices: Slices,
-    poses: Rigid,
-    groups: Tensor,
-    jacobian: Tensor,
-    residual: Tensor,
-    weights: Tensor,
-    prior: PosePrior,
-) -> Tensor:
+def expected_gain(pull: PosePull, groups: Tensor) -> Tensor:
     """Chi-square that a step of :func:`gauss_newton_step` promises, shared among the slices of each group, (slice,)."""
-    hessian, gradient = _normal_equations(slices, poses, groups, jacobian, residual, weights, prior)
-    step = torch.linalg.solve(_damped(hessian, _scale(prior, hessian)), gradient[..., None])[..., 0]
+    hessian, gradient = _normal_equations(pull, groups)
+    step = torch.linalg.solve(_damped(hessian, _scale(pull.prior, hessian)), gradient[..., None])[..., 0]
     return ((gradient * step).sum(1) / groups.bincount())[groups]
 
 
-def _normal_equations(
-    slices: Slices,
-    poses: Rigid,
-    groups: Tensor,
-    jacobian: Tensor,
-    residual: Tensor,
-    weights: Tensor,
-    prior: PosePrior,
-) -> tuple[Tensor, Tensor]:
+def _normal_equations(pull: PosePull, groups: Tensor) -> tuple[Tensor, Tensor]:
     """Hessian (group, 6, 6) and gradient (group, 6) of half the chi-square by each group's rotation and shift."""
+    slices, poses, jacobian = pull.slices, pull.poses, pull.jacobian
     arm = (poses.centre_mm + poses.shift_mm - group_centres(slices, poses, groups))[slices.slice_idx]
     torque = jacobian[:, :3] + torch.linalg.cross(arm, jacobian[:, 3:])
     rows = torch.cat((torque, jacobian[:, 3:]), -1).double()
-    weighted = rows * weights[:, None].double() * prior.independent_share
+    weighted = rows * pull.weights[:, None].double() * pull.prior.independent_share
     n_groups = int(groups.max()) + 1
     pixel_group = groups[slices.slice_idx]
     hessian = rows.new_zeros(n_groups, 36).index_add_(0, pixel_group, (weighted[:, :, None] * rows[:, None]).flatten(1))
-    gradient = rows.new_zeros(n_groups, 6).index_add_(0, pixel_group, weighted * residual[:, None].double())
+    gradient = rows.new_zeros(n_groups, 6).index_add_(0, pixel_group, weighted * pull.residual[:, None].double())
     return hessian.reshape(n_groups, 6, 6), gradient
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from fetalt2prep.core.likelihood import gaussian
 from fetalt2prep.core.t2.fit import T2Fit
-from fetalt2prep.core.t2.nlls import at_bounds
+from fetalt2prep.core.t2.nlls import as_decay
 from fetalt2prep.core.t2.options import T2_RANGE_S
-from fetalt2prep.core.t2.scoring import Optimum, covariance, decay_objective, information, minimise
+from fetalt2prep.core.t2.scoring import Optimum, decay_objective, information, minimise
 from fetalt2prep.core.t2.straight_line import checked_range
 from fetalt2prep.core.t2.train_dictionary import TrainOptions, TrainTable, train_table
 from fetalt2prep.core.t2.voxels import Decay, Voxels, checked_times, fit_voxels
@@ -124,19 +126,7 @@ def _decay(
     told = information(voxels.weight, predicted, slope - line.delay_s)
     if n_parameters == 3:
         told = told - _taken_by_b1(voxels, table, best, b1, predicted, line.delay_s)
-    var_level, var_r2, cov = covariance(told)
-    return Decay(
-        level=best.level,
-        r2=best.r2,
-        centre_s=line.centre_s,
-        var_level=noise * var_level,
-        var_r2=noise * var_r2,
-        cov=noise * cov,
-        predicted=predicted,
-        **at_bounds(best.r2, line.r2, t2_range_s),
-        converged=best.converged,
-        b1=b1,
-    )
+    return replace(as_decay(best, line, told, predicted, noise, t2_range_s), b1=b1)
 
 
 def _taken_by_b1(

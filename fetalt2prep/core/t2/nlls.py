@@ -68,7 +68,19 @@ def exponential_decay(
 ) -> Decay:
     """An optimum as an answer; ``weight``: information about each echo; ``noise`` (voxel,) multiplies the variances."""
     predicted = exponential(best, line)
-    var_level, var_r2, cov = covariance(information(weight, predicted, -line.delay_s))
+    return as_decay(best, line, information(weight, predicted, -line.delay_s), predicted, noise, t2_range_s)
+
+
+def as_decay(
+    best: Optimum,
+    line: StraightLine,
+    told: Tensor,
+    predicted: Tensor,
+    noise: Tensor,
+    t2_range_s: tuple[float, float],
+) -> Decay:
+    """An optimum as an answer; ``told`` (3, voxel): information about level and r2; ``noise`` as above."""
+    var_level, var_r2, cov = covariance(told)
     return Decay(
         level=best.level,
         r2=best.r2,
@@ -77,12 +89,12 @@ def exponential_decay(
         var_r2=noise * var_r2,
         cov=noise * cov,
         predicted=predicted,
-        **at_bounds(best.r2, line.r2, t2_range_s),
+        **_at_bounds(best.r2, line.r2, t2_range_s),
         converged=best.converged,
     )
 
 
-def at_bounds(r2: Tensor, line_r2: Tensor, t2_range_s: tuple[float, float]) -> dict[str, Tensor]:
+def _at_bounds(r2: Tensor, line_r2: Tensor, t2_range_s: tuple[float, float]) -> dict[str, Tensor]:
     """Flags of an answer that was stopped by a bound: ``rising`` where the straight line does not fall either."""
     slowest, fastest = 1.0 / t2_range_s[1], 1.0 / t2_range_s[0]
     slow = r2 <= slowest * (1 + 1e-9)

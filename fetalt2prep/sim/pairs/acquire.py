@@ -12,6 +12,7 @@ from torch import Tensor
 from fetalt2prep.core.coils import Sense
 from fetalt2prep.core.fourier_op import MaskedFft, fft2c, ifft2c
 from fetalt2prep.core.kt.baselines import cg_sense
+from fetalt2prep.core.sense.homodyne import Homodyne
 from fetalt2prep.sim.dynamic_scan import background_phase, coil_maps, white_noise
 from fetalt2prep.sim.echo_train import EchoTrain, plan_train
 from fetalt2prep.sim.kspace import kspace_window, truncate_kspace
@@ -107,9 +108,5 @@ def _magnitude(image: Tensor, plan: Plan) -> Tensor:
     before = _before(plan, n)
     if before >= n // 2:
         return image.abs()
-    line = torch.arange(n) - n // 2
-    spectrum = fft2c(image)
-    middle = torch.where(line.abs() <= before, 0.5 + 0.5 * torch.cos(math.pi * line / (before + 1)), 0.0)
-    phase = torch.sgn(ifft2c(spectrum * middle))
-    ramp = (1.0 + line / before).clamp(0.0, 2.0)
-    return (ifft2c(spectrum * ramp) * phase.conj()).real.abs()
+    lines_first = image.transpose(-2, -1)
+    return Homodyne.of_lines(n, before, first_missing=True)(lines_first).abs().transpose(-2, -1)

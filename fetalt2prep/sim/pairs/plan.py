@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fetalt2prep.core.signal import InversionRecovery, SignalModel, SpinEcho
 
@@ -104,5 +105,10 @@ def draw_plan(rng: np.random.Generator, part: str, contrast: str) -> Plan:
     )
 
 
+def draw_log_uniform(rng: np.random.Generator, low: float, high: float, n: int) -> NDArray[np.float64]:
+    """Numbers whose logarithms are even between two bounds, (n,)."""
+    return np.asarray(np.exp(rng.uniform(math.log(low), math.log(high), n)))
+
+
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(math.log(low), math.log(high))))
+    return float(draw_log_uniform(rng, low, high, 1)[0])

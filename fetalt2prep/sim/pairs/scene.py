@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fetalt2prep.sim.pairs.organs import LABEL, TISSUES, draw_organs
-from fetalt2prep.sim.pairs.plan import PIXEL_MM, PairOptions
+from fetalt2prep.sim.pairs.plan import PIXEL_MM, PairOptions, draw_log_uniform
 from fetalt2prep.sim.phantom import Label
 from fetalt2prep.sim.pictures.head import draw_head, paint_head
 from fetalt2prep.sim.pictures.noise_field import Floats, draw_smooth
 from fetalt2prep.sim.pictures.place import Lattice
-from fetalt2prep.sim.pictures.tissues import FLUID_T2_S, N_LEVELS, TISSUE_T2_S, draw_t2
+from fetalt2prep.sim.pictures.tissues import FLUID_T2_S, N_LEVELS, TISSUE_T2_S
 from fetalt2prep.sim.pictures.womb import draw_womb
 from fetalt2prep.sim.tissue import read_tissues
 
@@ -78,9 +78,9 @@ def _uterus(rng: np.random.Generator, lattice: Lattice) -> NDArray[np.uint8]:
 
 def _fetal_tissues(rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
     """T1, T2 and density of every label: those of the table with a spread, anything for what lies around."""
-    t2_s = draw_t2(rng, TISSUE_T2_S, N_LEVELS)
+    t2_s = draw_log_uniform(rng, *TISSUE_T2_S, N_LEVELS)
     fluid = rng.random(N_LEVELS) < 0.25
-    t2_s[fluid] = draw_t2(rng, FLUID_T2_S, int(fluid.sum()))
+    t2_s[fluid] = draw_log_uniform(rng, *FLUID_T2_S, int(fluid.sum()))
     t1_s, m0 = rng.uniform(0.3, 2.5, N_LEVELS), rng.uniform(0.5, 1.0, N_LEVELS)
     t1_s[fluid] = rng.uniform(2.5, 4.5, int(fluid.sum()))
     for label, tissue in read_tissues(float(rng.choice([0.55, 1.5])), age_weeks=float(rng.uniform(20, 38))).items():

@@ -39,19 +39,23 @@ class Head:
 def draw_head(rng: np.random.Generator, centre_mm: Doubles) -> Head:
     """A head of any age; folds, fluid and ventricles vary more than in one that is simulated for its T2."""
     age = float(rng.uniform(*AGES_WEEKS))
-    anatomy = draw_anatomy(rng, age, None, float(np.exp(rng.uniform(np.log(0.3), np.log(1.9)))))
+    anatomy = draw_anatomy(rng, age, None, float(np.exp(rng.uniform(np.log(0.3), np.log(2.0)))))
     stretch = np.exp(0.07 * rng.standard_normal(3)) * np.exp(0.05 * rng.standard_normal())
     x, y, z = (float(a) for a in np.asarray(anatomy.semi_axes_mm) * stretch)
     anatomy = replace(
         anatomy,
         semi_axes_mm=(x, y, z),
         sulcal_depth_mm=anatomy.sulcal_depth_mm * float(rng.uniform(0.3, 1.4)),
-        csf_mm=anatomy.csf_mm * float(np.exp(rng.uniform(np.log(0.15), np.log(2.0)))),
+        csf_mm=anatomy.csf_mm * float(np.exp(rng.uniform(np.log(0.1), np.log(2.5)))),
+        ventricle_scale=anatomy.ventricle_scale * float(np.exp(rng.uniform(0.0, 0.4))),
     )
     grid = HeadGrid.around(anatomy, GRID_MM)
     labels = head_labels(anatomy, grid)
-    if rng.random() < 0.5:
-        labels = _rewrapped(labels, *rng.uniform((0.5, 1.0), (3.5, 4.5)))
+    kind, (skull_mm, scalp_mm) = rng.random(), rng.uniform((0.5, 1.0), (3.5, 4.5))
+    if kind < 0.3:
+        labels = _tight(rng, labels, skull_mm, scalp_mm)
+    elif kind < 0.65:
+        labels = _rewrapped(labels, skull_mm, scalp_mm)
     return Head(
         labels=labels,
         grid=grid,
@@ -72,6 +76,22 @@ def _rewrapped(labels: NDArray[np.uint8], skull_mm: float, scalp_mm: float) -> N
     return np.asarray(np.where((wrapped == 0) & face, labels, wrapped), np.uint8)
 
 
+def _tight(rng: np.random.Generator, labels: NDArray[np.uint8], skull_mm: float, scalp_mm: float) -> NDArray[np.uint8]:
+    """A skull that follows the brain, base and all, with fluid only in places: cortex lies against the bone.
+
+    So are heads that are made of atlases, whose labels end with the cortex. Half of them have no face.
+    """
+    scale_mm = float(rng.uniform(15.0, 40.0))
+    dry = draw_smooth(rng, labels.shape, (GRID_MM,) * 3, scale_mm) > rng.uniform(-1.5, 1.0)
+    brain = np.where(labels <= LAST_BRAIN_LABEL, labels, 0).astype(np.uint8)
+    brain[dry & (brain == Label.EXTRA_AXIAL_CSF)] = Label.EMPTY
+    wrapped = wrap_brain(brain, GRID_MM, skull_mm, scalp_mm)
+    if rng.random() < 0.5:
+        return wrapped
+    face = (labels == Label.SCALP) | (labels == Label.AMNIOTIC_FLUID)
+    return np.asarray(np.where((wrapped == 0) & face, labels, wrapped), np.uint8)
+
+
 def paint_head(rng: np.random.Generator, head: Head, lattice: Lattice, n_sub: int, out: NDArray[np.uint8]) -> None:
     """Write the head's labels over ``out`` (x, y, sub-slice); every ``n_sub`` sub-slices have one pose."""
     box = lattice.box(head.centre_mm, head.radius_mm)
@@ -83,8 +103,9 @@ def paint_head(rng: np.random.Generator, head: Head, lattice: Lattice, n_sub: in
     parts = [axis[tuple(box[n] if m == n else slice(None) for m in range(3))] for n, axis in enumerate(full)]
     points = np.stack(np.broadcast_arrays(*parts)) - head.centre_mm.astype(np.float32)[:, None, None, None]
     shape = points.shape[1:]
-    for axis in range(3):  # bending
-        points[axis] += np.float32(rng.uniform(0, 2.0)) * draw_smooth(rng, shape, lattice.spacing_mm, 35.0)
+    bend_mm = rng.uniform(0, 2.0) if rng.random() < 0.7 else rng.uniform(2.0, 4.5)
+    for axis in range(3):
+        points[axis] += np.float32(rng.uniform(0.3, 1.0) * bend_mm) * draw_smooth(rng, shape, lattice.spacing_mm, 35.0)
     rotations, shifts = _draw_motion(rng, last - first)
     origin = np.asarray(head.grid.origin_mm, np.float32)
     view = out[box]

@@ -23,11 +23,13 @@ def draw_levels(rng: np.random.Generator) -> NDArray[np.float32]:
 
 
 def _by_physics(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Spin echo at a random echo time, 60 to 650 ms; T2 and density of everything vary."""
+    """Spin echo at a random echo time, 60 to 750 ms; T2 and density of everything vary."""
     te_s = float(np.exp(rng.uniform(np.log(0.06), np.log(0.65))))
-    t2_s = draw_t2(rng, TISSUE_T2_S, N_LEVELS)
+    if rng.random() < 0.3:  # late: cortex is nearly as dark as bone
+        te_s = float(rng.uniform(0.35, 0.75))
+    t2_s = _draw_t2(rng, TISSUE_T2_S, N_LEVELS)
     fluid = rng.random(N_LEVELS) < 0.25
-    t2_s[fluid] = draw_t2(rng, FLUID_T2_S, int(fluid.sum()))
+    t2_s[fluid] = _draw_t2(rng, FLUID_T2_S, int(fluid.sum()))
     m0 = rng.uniform(0.5, 1.0, N_LEVELS)
     field_t = float(rng.choice([0.55, 1.5, 3.0]))
     for label, tissue in read_tissues(field_t, age_weeks=float(rng.uniform(20, 38))).items():
@@ -38,7 +40,7 @@ def _by_physics(rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(m0 * np.exp(-te_s / t2_s) / np.exp(-te_s / 1.9))
 
 
-def draw_t2(rng: np.random.Generator, bounds_s: tuple[float, float], n: int) -> NDArray[np.float64]:
+def _draw_t2(rng: np.random.Generator, bounds_s: tuple[float, float], n: int) -> NDArray[np.float64]:
     """Times whose logarithms are even between the bounds, (n,)."""
     low, high = np.log(bounds_s)
     return np.asarray(np.exp(rng.uniform(float(low), float(high), n)))

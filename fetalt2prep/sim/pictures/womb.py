@@ -12,7 +12,7 @@ from fetalt2prep.sim.pictures.place import Doubles, Lattice, distances, draw_rot
 from fetalt2prep.sim.pictures.tissues import FIRST_CLUTTER, N_LEVELS
 
 Labels = NDArray[np.uint8]
-CLEAN = 0.1
+CLEAN = 0.18
 """Share of pictures with nothing but fluid around the head."""
 
 
@@ -54,7 +54,7 @@ def draw_womb(rng: np.random.Generator, lattice: Lattice, head: Head | None) -> 
     """Labels (x, y, sub-slice) of everything but the head."""
     paint = Painter(rng, lattice)
     if rng.random() < CLEAN:
-        _fluid_alone(paint)
+        _fluid_alone(paint, head)
         return paint.labels
     _mother(paint)
     if rng.random() < 0.9:
@@ -72,11 +72,14 @@ def draw_womb(rng: np.random.Generator, lattice: Lattice, head: Head | None) -> 
     return paint.labels
 
 
-def _fluid_alone(paint: Painter) -> None:
+def _fluid_alone(paint: Painter, head: Head | None) -> None:
     """A head in a bag of fluid, and air around: how a simulator without a mother shows it."""
     rng = paint.rng
     semi, centre = rng.uniform(55, 130, 3), rng.uniform(-20, 20, 3)
     turn = draw_rotation(rng)
+    if head is not None and rng.random() < 0.8:  # all of the head in the bag
+        semi = np.maximum(semi, head.semi_mm.max() * rng.uniform(1.3, 2.0))
+        centre = head.centre_mm + turn @ (rng.uniform(-0.6, 0.6, 3) * (semi - 1.2 * head.semi_mm.max()))
     if rng.random() < 0.5:
         paint.ellipsoid(centre, semi + rng.uniform(3, 20), turn, paint.new(), bend=0.05)
     paint.ellipsoid(centre, semi, turn, int(Label.AMNIOTIC_FLUID), bend=0.05)

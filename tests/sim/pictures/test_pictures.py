@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from fetalt2prep.sim.phantom import LAST_BRAIN_LABEL, Label
 from fetalt2prep.sim.pictures.head import draw_head, paint_head
@@ -48,6 +49,18 @@ def test_the_painted_head_has_the_volume_of_its_labels() -> None:
     painted = ((out > 0) & (out <= LAST_BRAIN_LABEL)).sum() * np.prod(LATTICE.spacing_mm)
     drawn = ((head.labels > 0) & (head.labels <= LAST_BRAIN_LABEL)).sum() * head.grid.spacing_mm**3
     assert painted == pytest.approx(drawn, rel=0.08)
+
+
+def dry_share(labels: np.ndarray) -> float:
+    """Of the voxels of brain that touch the skull, the share that is no fluid."""
+    at_skull = ndimage.binary_dilation(labels == Label.SKULL) & (labels > 0) & (labels <= LAST_BRAIN_LABEL)
+    return float((labels[at_skull] != Label.EXTRA_AXIAL_CSF).mean())
+
+
+def test_in_some_heads_cortex_lies_against_the_skull_and_in_others_fluid() -> None:
+    shares = [dry_share(draw_head(np.random.default_rng(seed), np.zeros(3)).labels) for seed in range(10)]
+    assert max(shares) > 0.4
+    assert min(shares) < 0.15
 
 
 def test_the_womb_holds_no_brain() -> None:
