@@ -23,6 +23,7 @@ COMMANDS = {
     "guided-sr": "finer maps by weighted images of the same anatomy",
     "train-mask": "train the network that finds the brain",
     "train-denoiser": "train the network that denoises slices",
+    "train-guided": "train the network of guided super-resolution",
     "kt-recon": "image series from undersampled dynamic raw data",
     "simulate-kt": "raw data of a simulated moving slice",
     "sense": "image from undersampled Cartesian raw data",

@@ -15,6 +15,7 @@ from skimage.metrics import structural_similarity
 
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+LOG_WIDTH, LOG_SIGMA = 15, 1.5  # pixels: the filter of the high-frequency error norm
 
 
 def best_scale(reference: ArrayLike, image: ArrayLike, mask: ArrayLike | None = None) -> float:
@@ -53,6 +54,32 @@ def ssim(
     inside = _mask_of(ref, img, mask)
     peak = float(ref[inside].max()) if data_range is None else data_range
     return float(structural_similarity(ref, img, data_range=peak, full=True)[1][inside].mean())
+
+
+def hfen(reference: ArrayLike, image: ArrayLike, mask: ArrayLike | None = None) -> float:
+    """High-frequency error norm, ``|LoG(image - reference)| / |LoG(reference)|`` (0: equal; about 1: no edge is there).
+
+    LoG: Laplacian of a Gaussian, 15 x 15 pixels, sigma 1.5 (Ravishankar and Bresler 2011,
+    doi:10.1109/TMI.2010.2090538). It is two-dimensional: of an image (x, y, slice), each slice by itself; (x, y) is one
+    slice. Beyond the border the image is zero.
+    """
+    ref, img = np.asarray(reference, float), np.asarray(image, float)
+    inside = _mask_of(ref, img, mask)
+    kernel = log_kernel().reshape(LOG_WIDTH, LOG_WIDTH, *[1] * (ref.ndim - 2))
+    of_error, of_reference = (ndimage.convolve(values, kernel, mode="constant")[inside] for values in (img - ref, ref))
+    edges = float(np.linalg.norm(of_reference))
+    if edges == 0:
+        raise ValueError("the reference has no edge inside the mask: the high-frequency error norm is not defined.")
+    return float(np.linalg.norm(of_error)) / edges
+
+
+def log_kernel() -> Doubles:
+    """Laplacian of a Gaussian whose values sum to zero, (15, 15)."""
+    at = np.arange(LOG_WIDTH) - LOG_WIDTH // 2
+    square = at[:, None] ** 2 + at**2
+    gauss = np.exp(-square / (2 * LOG_SIGMA**2))
+    kernel = gauss / gauss.sum() * (square - 2 * LOG_SIGMA**2) / LOG_SIGMA**4
+    return np.asarray(kernel - kernel.mean(), np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)

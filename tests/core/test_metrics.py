@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from fetalt2prep.core.metrics import best_scale, nrmse, psnr, ssim, t2_error
+from fetalt2prep.core.metrics import best_scale, hfen, log_kernel, nrmse, psnr, ssim, t2_error
 
 
 def test_psnr_and_nrmse_of_a_constant_offset_are_what_a_reader_computes() -> None:
@@ -70,6 +70,54 @@ def test_core_leaves_out_the_edge() -> None:
     error = t2_error(found, true, np.ones_like(true, bool))
     assert error.core_mae == 0.0
     assert error.mae == pytest.approx(0.1 * 98 / 125)
+
+
+def test_the_filter_of_the_high_frequency_error_is_the_laplacian_of_a_gaussian() -> None:
+    kernel = log_kernel()
+    assert kernel.shape == (15, 15)
+    assert float(kernel.sum()) == pytest.approx(0.0, abs=1e-12)
+    np.testing.assert_allclose(kernel, kernel.T)
+    assert kernel[7, 7] == kernel.min()
+    # (r^2 - 2 s^2) / s^4 times the Gaussian 1 / (2 pi s^2), s = 1.5: at the centre -2 / (2 pi s^4)
+    assert float(kernel[7, 7]) == pytest.approx(-2 / (2 * math.pi * 1.5**4), rel=0.01)
+    assert kernel[7, 9] < 0 < kernel[7, 10]  # zero at sqrt(2) 1.5 = 2.1 pixels
+
+
+def test_high_frequency_error_of_a_share_is_that_share_and_of_a_level_nothing() -> None:
+    image = np.random.default_rng(0).standard_normal((32, 30))
+    assert hfen(image, image) == 0.0
+    assert hfen(image, 1.2 * image) == pytest.approx(0.2)
+    assert hfen(image, np.zeros_like(image)) == pytest.approx(1.0)
+    middle = np.zeros(image.shape, bool)
+    middle[8:-8, 8:-8] = True
+    assert hfen(image, image + 5.0, middle) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_high_frequency_error_of_a_volume_is_that_of_its_slices_together() -> None:
+    rng = np.random.default_rng(1)
+    true, found = rng.standard_normal((2, 20, 20, 3))
+    found = true + 0.3 * found
+    error = sum((hfen(true[:, :, k], found[:, :, k]) * _edges(true[:, :, k])) ** 2 for k in range(3))
+    assert hfen(true, found) == pytest.approx(math.sqrt(error / sum(_edges(true[:, :, k]) ** 2 for k in range(3))))
+    shifted = np.roll(true, 1, axis=2)
+    assert hfen(true, shifted) > 0.5
+
+
+def _edges(image: np.ndarray) -> float:
+    from scipy import ndimage
+
+    return float(np.linalg.norm(ndimage.convolve(image, log_kernel(), mode="constant")))
+
+
+def test_blur_is_seen_by_the_high_frequency_error_more_than_by_the_mean_error() -> None:
+    from scipy import ndimage
+
+    x = np.linspace(-1, 1, 64)
+    disc = (x[:, None] ** 2 + x**2 < 0.5).astype(float)
+    blurred = ndimage.gaussian_filter(disc, 2.0)
+    assert hfen(disc, blurred) > 3 * nrmse(disc, blurred)
+    with pytest.raises(ValueError, match="no edge"):
+        hfen(np.zeros((20, 20)), disc[:20, :20])
 
 
 def test_what_cannot_be_compared_is_refused() -> None:

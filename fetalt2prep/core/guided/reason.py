@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fetalt2prep.core.guided.options import GuidedOptions
-from fetalt2prep.core.guided.refine import BELIEVED, LOOSE, TIGHT, CoarseMaps, Guide
+from fetalt2prep.core.guided.refine import BELIEVED, LOOSE, CoarseMaps, Guide, tight
 
 
 def reason_of(
@@ -27,5 +27,6 @@ def reason_of(
         else:
             known = "it has the maps' scale, and they agree"
         return f"its values are data: {known} ({how})"
-    why = f"the spread is above {TIGHT:g}" if spread >= TIGHT else "its gain cannot be told from the maps"
+    most = tight(coarse)
+    why = f"the spread is above {most:g}" if spread >= most else "its gain cannot be told from the maps"
     return f"only its edges count: {why} ({how})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,22 +10,30 @@ import torch
 from torch import Tensor
 
 from fetalt2prep.core.fit import Fit
+from fetalt2prep.core.guided.first import T2_RANGE_S, first_maps
 from fetalt2prep.core.guided.options import GuidedOptions
 from fetalt2prep.core.guided.subject import State, SubjectFit, fit_subject
-from fetalt2prep.core.guided.terms import EdgePrior, GuideTerm, MapAnchor, SignalAnchor, Term, edge_weights
+from fetalt2prep.core.guided.terms import (
+    EdgePrior,
+    GuideTerm,
+    MapAnchor,
+    SignalAnchor,
+    Term,
+    edge_weights,
+    largest_step,
+)
 from fetalt2prep.core.guided.trust import Trust, trust_guide
 from fetalt2prep.core.guided.unknowns import Coordinates, Maps
 from fetalt2prep.core.signal import SignalModel, SpinEcho
 from fetalt2prep.core.truncation import KSpaceTruncation
 
-T2_RANGE_S, T1_RANGE_S = (0.005, 5.0), (0.05, 8.0)
-LEAST_PD = 0.02  # of the median inside the mask
 KNOWN_GAIN = 0.05  # a gain that is said to be one may be off by this share in the comparison
 BELIEVED = 0.5  # median belief inside the mask below which a guide is not used at all
-TIGHT, LOOSE = (
-    0.05,
-    0.15,
-)  # spread of log(guide / expected): up to the first its values are data, up to the second its edges
+TIGHT, LOOSE = 0.05, 0.15  # spread of log(guide / expected): up to the first its values are data, the second its edges
+TIGHT_WITH_T1 = 0.12  # the first, where T1 is mapped too: density is then held from two sides
+FOREIGN_AT_FIRST = 0.3  # the same, before edges are known: mixed voxels of a coarse scan spread it
+GAIN_ERROR = 0.03  # of a gain that was found, relative: counts as uncertainty of what is bright
+MIXED = 0.3  # of the step between two tissues: how far a voxel of both is from the signal of its maps
 LEAST_NOISE = 0.005  # of the guide's median: no sequence's equation holds better than that
 
 
@@ -51,7 +59,7 @@ class CoarseMaps:
     sigma: float = 0.02
     """Relative standard error of each map's values."""
     te_s: tuple[float, ...] = ()
-    """Echo times from which T2 was fitted; the anchor is then the signal at these times, see :func:`_anchor`."""
+    """Echo times from which T2 was fitted; the anchor is then the signal at these times, see :func:`anchor_of`."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +103,11 @@ def refine(
     ValueError
         Shapes that do not fit, an empty mask, or a guide without anything to compare.
     """
-    _check(coarse, guides, see, mask)
+    check_inputs(coarse, guides, see, mask)
     guides = [g if coarse.t1_s is not None else _without_t1(g) for g in guides]
     inside = mask.to(coarse.pd.dtype)
-    anchor = _anchor(coarse, see, inside)
+    anchor = anchor_of(coarse, see, inside)
+    first, _ = first_maps(coarse.pd, coarse.t1_s, coarse.t2_s, see, mask)
     strength = (options.edges, options.edges, options.edges if coarse.t1_s is not None else 0.0)
 
     def improve(first: Maps, terms: Sequence[Term], te_s: float) -> tuple[Maps, Fit[State]]:
@@ -107,36 +116,38 @@ def refine(
             SubjectFit(first=first, coordinates=coordinates, mask=mask, terms=terms, n_steps=options.n_steps), on_step
         )
 
-    even = EdgePrior(weight=edge_weights([], [], inside), strength=strength)
-    maps, fitted = improve(_interpolated(coarse, see, mask), [anchor, even], 0.0)
-    # by themselves the maps already look like the coarse scan: what a guide should look like there is known
-    trusts = {g.name: trust_guide(g.image, g.model, maps, see, mask, g.noise) for g in guides}
-    uses = {g.name: use_of(g, trusts[g.name], coarse, mask, options) for g in guides}
-    used = [g for g in guides if uses[g.name] != "none"]
-    if used:
-        signals = [g for g in used if uses[g.name] == "signal"]
-        weights = edge_weights([g.image for g in used], [trusts[g.name].belief for g in used], inside)
+    alone, fitted = improve(first, [anchor, _edges([], {}, inside, strength)], 0.0)
+
+    def compare(maps: Maps, some: Sequence[Guide]) -> dict[str, Trust]:
+        return {g.name: trust_guide(g.image, g.model, maps, see, mask, g.noise) for g in some}
+
+    # By themselves the maps already look like the coarse scan: what a guide should look like there is nearly known.
+    maps, trusts = alone, compare(alone, guides)
+    uses = {g.name: "none" if is_foreign(trusts[g.name], mask, FOREIGN_AT_FIRST) else "edges" for g in guides}
+    tried = [g for g in guides if uses[g.name] != "none"]
+    if tried:
+        # With the guides' edges voxels hold less of two tissues, and what a guide should look like is known better.
+        maps, fitted = improve(alone, [anchor, _edges(tried, trusts, inside, strength)], 0.0)
+        trusts |= compare(maps, tried)
+        uses |= {g.name: use_of(g, trusts[g.name], coarse, mask, options) for g in tried}
+    used = [g for g in tried if uses[g.name] != "none"]
+    signals = [g for g in used if uses[g.name] == "signal"]
+    if not used:
+        maps = alone
+    elif signals or len(used) < len(tried):
         terms = [anchor, *(_guide_term(g, trusts[g.name], mask) for g in signals)]
         echoes = [g.model.te_s for g in signals if isinstance(g.model, SpinEcho)]
         te_s = echoes[0] if echoes and coarse.t1_s is None else 0.0
-        maps, fitted = improve(maps, [*terms, EdgePrior(weight=weights, strength=strength)], te_s)
+        start = maps if len(used) == len(tried) else alone
+        maps, fitted = improve(start, [*terms, _edges(used, trusts, inside, strength)], te_s)
     worst = torch.stack([t.mismatch for t in trusts.values()]).amax(0) if trusts else torch.zeros_like(inside)
     return Refined(
         pd=inside * maps.pd,
         t2_s=inside / maps.r2,
         t1_s=None if coarse.t1_s is None else inside / maps.r1.clamp(min=1e-6),
         mismatch=inside * worst,
-        info={
-            "guides": [
-                {
-                    "name": g.name,
-                    "use": uses[g.name],
-                    "gain": trusts[g.name].gain,
-                    "gain_spread": trusts[g.name].spread,
-                    "believed_fraction": float((trusts[g.name].belief[mask] > 0.5).float().mean()),
-                }
-                for g in guides
-            ],
+        info=account(guides, trusts, uses, mask)
+        | {
             "anchor": "signal" if coarse.te_s else "maps",
             "losses": list(fitted.losses),
             "stop": fitted.stop.name,
@@ -144,6 +155,32 @@ def refine(
             "n_steps": fitted.n_steps,
         },
     )
+
+
+def account(
+    guides: Sequence[Guide], trusts: Mapping[str, Trust], uses: Mapping[str, str], mask: Tensor
+) -> dict[str, Any]:
+    """What became of each guide, JSON-ready."""
+    return {
+        "guides": [
+            {
+                "name": g.name,
+                "use": uses[g.name],
+                "gain": trusts[g.name].gain,
+                "gain_spread": trusts[g.name].spread,
+                "believed_fraction": float((trusts[g.name].belief[mask] > 0.5).float().mean()),
+            }
+            for g in guides
+        ]
+    }
+
+
+def _edges(
+    guides: Sequence[Guide], trusts: Mapping[str, Trust], inside: Tensor, strength: tuple[float, float, float]
+) -> EdgePrior:
+    """The edge prior of some guides; of none: even smoothness."""
+    weight = edge_weights([g.image for g in guides], [trusts[g.name].belief for g in guides], inside)
+    return EdgePrior(weight=weight, strength=strength)
 
 
 def _without_t1(guide: Guide) -> Guide:
@@ -157,8 +194,24 @@ def _without_t1(guide: Guide) -> Guide:
 
 def _guide_term(guide: Guide, trust: Trust, mask: Tensor) -> GuideTerm:
     """The guide as data, its gain taken off."""
+    image, sigma = guide.image / trust.gain, guide_sigma(guide, mask) / trust.gain
+    return GuideTerm(image=image, model=guide.model, sigma=sigma, weight=trust.belief)
+
+
+def guide_sigma(guide: Guide, mask: Tensor) -> Tensor:
+    """How far the guide may be from what the maps would show, (*grid), in its own scale.
+
+    Noise; what is left of an unknown gain; and in a voxel of two tissues the mean of their signals, which is not the
+    signal of mean maps: that difference grows with the step between the two.
+    """
     noise = max(guide.noise, LEAST_NOISE * float(guide.image[mask].median()))
-    return GuideTerm(image=guide.image / trust.gain, model=guide.model, sigma=noise / trust.gain, weight=trust.belief)
+    mixed = MIXED * largest_step(guide.image, mask)
+    return (mixed.square() + (GAIN_ERROR * guide.image).square() + noise**2).sqrt()
+
+
+def is_foreign(trust: Trust, mask: Tensor, loose: float = LOOSE) -> bool:
+    """No gain explains the guide, or it disagrees nearly everywhere: it shows something else, or is out of place."""
+    return float(trust.belief[mask].median()) < BELIEVED or trust.spread > loose
 
 
 def use_of(guide: Guide, trust: Trust, coarse: CoarseMaps, mask: Tensor, options: GuidedOptions) -> str:
@@ -170,17 +223,22 @@ def use_of(guide: Guide, trust: Trust, coarse: CoarseMaps, mask: Tensor, options
     between those of the coarse scan), or the scale is said to be that of the coarse data and the comparison agrees. A
     guide that is not explained by any gain shows something else, or is out of place, and is not used.
     """
-    if float(trust.belief[mask].median()) < BELIEVED or trust.spread > LOOSE:
+    if is_foreign(trust, mask):
         return "none"
     if options.use != "auto":
         return options.use
     te_s = getattr(guide.model, "te_s", 0.0)
     between = len(coarse.te_s) > 1 and min(coarse.te_s) <= te_s <= max(coarse.te_s)
     known = coarse.t1_s is not None or between or (guide.same_scale and abs(trust.gain - 1.0) < KNOWN_GAIN)
-    return "signal" if known and trust.spread < TIGHT else "edges"
+    return "signal" if known and trust.spread < tight(coarse) else "edges"
 
 
-def _anchor(coarse: CoarseMaps, see: KSpaceTruncation, inside: Tensor) -> Term:
+def tight(coarse: CoarseMaps) -> float:
+    """Spread up to which a guide's values are data."""
+    return TIGHT if coarse.t1_s is None else TIGHT_WITH_T1
+
+
+def anchor_of(coarse: CoarseMaps, see: KSpaceTruncation, inside: Tensor) -> Term:
     """Coarse data against the coarse view of the result.
 
     With echo times, the images that the maps stand for are made again: the coarse scan averages signals, not T2, and
@@ -197,16 +255,8 @@ def _anchor(coarse: CoarseMaps, see: KSpaceTruncation, inside: Tensor) -> Term:
     return MapAnchor(maps=maps, see=see, sigma=coarse.sigma * (maps.abs() + 0.5 * level), mask=inside)
 
 
-def _interpolated(coarse: CoarseMaps, see: KSpaceTruncation, mask: Tensor) -> Maps:
-    """Coarse maps on the fine grid, within what maps can be: where the fit starts."""
-    pd = see.zero_fill(coarse.pd)
-    pd = pd.clamp(min=LEAST_PD * float(pd[mask].median()))
-    r2 = 1.0 / see.zero_fill(coarse.t2_s).clamp(*T2_RANGE_S)
-    r1 = torch.zeros_like(r2) if coarse.t1_s is None else 1.0 / see.zero_fill(coarse.t1_s).clamp(*T1_RANGE_S)
-    return Maps(pd, r1, r2)
-
-
-def _check(coarse: CoarseMaps, guides: Sequence[Guide], see: KSpaceTruncation, mask: Tensor) -> None:
+def check_inputs(coarse: CoarseMaps, guides: Sequence[Guide], see: KSpaceTruncation, mask: Tensor) -> None:
+    """Raise where shapes do not fit, values are not finite, or the mask is empty."""
     maps = {"pd": coarse.pd, "t2_s": coarse.t2_s} | ({} if coarse.t1_s is None else {"t1_s": coarse.t1_s})
     for name, values in maps.items():
         if tuple(values.shape) != see.coarse:

@@ -19,7 +19,7 @@ from fetalt2prep.core.fit import Fit, fit
 from fetalt2prep.core.guided.terms import Term
 from fetalt2prep.core.guided.unknowns import Coordinates, Maps
 
-LEARNING_RATE = 0.05
+LEARNING_RATE = 0.1
 
 
 @dataclass

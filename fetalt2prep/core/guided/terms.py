@@ -35,7 +35,7 @@ class GuideTerm:
 
     image: Tensor  # (*grid), in the scale of the maps' proton density
     model: SignalModel
-    sigma: float
+    sigma: float | Tensor  # one, or (*grid)
     weight: Tensor  # (*grid), 0 to 1: where the guide is believed
     magnitude: bool = True  # the image has lost the signal's sign
 
@@ -125,6 +125,19 @@ def edge_weights(guides: Sequence[Tensor], beliefs: Sequence[Tensor], mask: Tens
             steps = torch.maximum(steps, step * torch.minimum(belief.narrow(axis, 1, n), belief.narrow(axis, 0, n)))
         weights[axis].narrow(axis, 0, n).copy_(both * torch.exp(-steps / edge))
     return weights
+
+
+def largest_step(image: Tensor, mask: Tensor) -> Tensor:
+    """Largest difference of a voxel and those beside it inside the mask, (*grid)."""
+    inside = mask.to(image.dtype)
+    largest = torch.zeros_like(image)
+    for axis in range(image.ndim):
+        n = image.shape[axis] - 1
+        step = torch.diff(image, dim=axis).abs() * inside.narrow(axis, 1, n) * inside.narrow(axis, 0, n)
+        for start in (0, 1):
+            part = largest.narrow(axis, start, n)
+            part.copy_(torch.maximum(part, step))
+    return largest
 
 
 def huber(z: Tensor, limit: float = HUBER_SIGMAS) -> Tensor:

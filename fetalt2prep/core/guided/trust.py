@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fetalt2prep.core.guided.terms import largest_step
 from fetalt2prep.core.guided.unknowns import Maps
 from fetalt2prep.core.signal import SignalModel
 from fetalt2prep.core.truncation import KSpaceTruncation
@@ -14,6 +15,7 @@ from fetalt2prep.core.truncation import KSpaceTruncation
 MAD = 1.4826  # of a median absolute deviation, to a standard deviation
 LEAST_COARSE_VOXELS = 20
 SUSPECT_SIGMAS = 3.0  # of a coarse voxel's disagreement, where belief is one half
+SEEN, WELL_INSIDE = 0.1, 0.9  # of a coarse voxel that is in the mask
 DARK = 0.3  # of the guide's median: below it a ratio says nothing
 
 
@@ -63,7 +65,7 @@ def trust_guide(
     seen, expected, share = (
         see.forward(values) for values in (inside * image, inside * model(maps.pd, maps.r1, maps.r2).abs(), inside)
     )
-    well_inside = share > 0.9
+    well_inside = share > WELL_INSIDE
     bright = well_inside & (seen > DARK * seen[well_inside].median()) if bool(well_inside.any()) else well_inside
     bright &= expected > 0
     if int(bright.sum()) < LEAST_COARSE_VOXELS:
@@ -72,10 +74,17 @@ def trust_guide(
             "maps. Does it show the same part of the body?"
         )
     log_ratio = (seen[bright] / expected[bright]).log()
-    log_gain = log_ratio.median()
+    calm = quiet(expected, share)[bright]
+    log_gain = log_ratio[calm if bool(calm.any()) else slice(None)].median()
     spread = MAD * (log_ratio - log_gain).abs().median()
     off = seen - log_gain.exp() * expected
     typical = torch.maximum(MAD * off[bright].abs().median(), torch.tensor(noise))
-    doubt = (off / (SUSPECT_SIGMAS * typical)).square() * (share > 0.1)
+    doubt = (off / (SUSPECT_SIGMAS * typical)).square() * (share > SEEN)
     belief = see.zero_fill(1.0 / (1.0 + doubt.square())).clamp(0.0, 1.0) * inside
     return Trust(gain=float(log_gain.exp()), spread=float(spread), belief=belief)
+
+
+def quiet(image: Tensor, share: Tensor) -> Tensor:
+    """The half of the voxels that differ least from those beside them: mixed voxels have no say in the gain."""
+    step = largest_step(image, share > SEEN) / image.abs().clamp(min=1e-12)
+    return step <= step[share > WELL_INSIDE].median()

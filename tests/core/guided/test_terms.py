@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fetalt2prep.core.guided.terms import EdgePrior, GuideTerm, MapAnchor, SignalAnchor, edge_weights, huber
+from fetalt2prep.core.guided.terms import (
+    EdgePrior,
+    GuideTerm,
+    MapAnchor,
+    SignalAnchor,
+    edge_weights,
+    huber,
+    largest_step,
+)
 from fetalt2prep.core.guided.unknowns import Coordinates, Maps
 from fetalt2prep.core.signal import InversionRecovery, SpinEcho
 
@@ -102,3 +110,21 @@ def test_edge_prior_costs_what_the_maps_change(thing):
 def test_huber_is_quadratic_then_linear():
     z = torch.tensor([0.5, -2.0, 10.0])
     torch.testing.assert_close(huber(z), torch.tensor([0.125, 2.0, 3.0 * (10.0 - 1.5)]))
+
+
+def test_largest_step_by_hand():
+    image = torch.tensor([[0.0, 1.0, 1.0], [0.0, 1.0, 5.0]])
+    inside = torch.tensor([[True, True, True], [True, True, False]])
+    torch.testing.assert_close(largest_step(image, inside), torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0]]))
+    torch.testing.assert_close(largest_step(image, inside | True)[1], torch.tensor([1.0, 4.0, 4.0]))
+
+
+def test_an_uncertain_voxel_of_a_guide_counts_less(thing):
+    maps, ones = true_maps(thing), thing.mask.float()
+    image = thing.signal(T1W) + 0.01
+    sigma = torch.full(image.shape, 0.01)
+    even = GuideTerm(image=image, model=T1W, sigma=0.01, weight=ones)(maps)
+    torch.testing.assert_close(GuideTerm(image=image, model=T1W, sigma=sigma, weight=ones)(maps), even)
+    assert float(GuideTerm(image=image, model=T1W, sigma=2 * sigma, weight=ones)(maps)) == pytest.approx(
+        float(even) / 4, rel=0.05
+    )

@@ -1,0 +1,151 @@
+"""``fetalt2 train-guided OUT``: train the network that refines maps with guides, on simulated heads alone."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fetalt2prep.core.guided.learn import LearnOptions
+    from fetalt2prep.sim.array_pool import ArrayPool
+
+DESCRIPTION = (
+    "Train the network that refines coarse maps of proton density, T1 and T2 with fine weighted images. It is trained "
+    "on the two terms of the fit of one subject, guides and coarse maps, on simulated heads with sequences drawn at "
+    "random; no fine map and no scan is used. Writes guided.safetensors, its card guided.json and the curve "
+    "guided_training.png into OUT. The same command in the same folder goes on where it ended; the same seed, machine "
+    "and number of threads give the same weights."
+)
+VALIDATION_SEED = 5_000_000
+SMOKE: dict[str, int] = {
+    "n_steps": 3, "batch_size": 1, "side": 24, "n_heads": 1, "n_first": 1, "warm_up": 1, "width": 4, "n_blocks": 1,
+}  # fmt: skip
+"""What --smoke sets: seconds, and weights of no use."""
+LIMITS = (
+    "Trained on slabs of simulated heads: adult tissue at 1.5 and 3 T with drawn lesions, voxels of 1.3 mm, coarse "
+    "voxels 2 or 4 times as long, noise of 1 % in the coarse maps and 1 to 3 % in the guides, MPRAGE or spoiled "
+    "gradient echo as T1-weighted and spin echo as T2-weighted guide, no motion, no misplaced guide, no coil field. "
+    "Other tissue, resolutions and sequences were not tried. Research use only."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command; the defaults are those of the weights in the package."""
+    add = parser.add_argument
+    add("out", type=Path, metavar="OUT", help="folder to write: weights, card, curve, checkpoint, and heads")
+    add("--steps", type=int, default=400, metavar="N", help="steps of the optimiser")
+    add("--heads", type=int, default=32, metavar="N", help="heads to draw")
+    add("--validation", type=int, default=2, metavar="N", help="further heads, to measure the result")
+    add("--guides", nargs="+", choices=("t1w", "t2w"), default=["t1w", "t2w"], help="guides to train with")
+    add("--without-maps", action="store_true", help="the coarse maps are not shown to the network (ablation)")
+    add("--without-anchor", action="store_true", help="its answer need not look like them (ablation)")
+    add("--seed", type=int, default=0, help="seed of network, heads and batches")
+    add("--workers", type=int, default=0, metavar="N", help="processes that draw heads meanwhile (0: none)")
+    add("--device", default="cpu", help="cpu, cuda or cuda:n")
+    add("--start-from", type=Path, metavar="FILE", help="weights to begin with (None: random ones)")
+    add("--smoke", action="store_true", help="a run of seconds that shows that all works; its weights are of no use")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw, train, measure, write."""
+    import torch
+
+    from fetalt2prep.cli.training import train_in_chunks
+    from fetalt2prep.core.guided.learn import GuidedTraining, LearnOptions, new_state
+    from fetalt2prep.core.guided.refine_network import Switches
+    from fetalt2prep.interfaces.account import Meter, software_versions
+    from fetalt2prep.io.guided_weights import load_guided_net, save_guided_net
+    from fetalt2prep.io.training_picture import write_training_picture
+    from fetalt2prep.io.weights import write_card
+    from fetalt2prep.sim.guided_lessons import head_pool, lessons
+
+    meter = Meter()
+    sizes = {"n_steps": arguments.steps, "n_heads": arguments.heads, "n_first": min(8, arguments.heads)}
+    switches = Switches(maps=not arguments.without_maps, anchor=not arguments.without_anchor)
+    options = LearnOptions(
+        **(SMOKE if arguments.smoke else sizes),
+        seed=arguments.seed, device=arguments.device, switches=switches, guides=tuple(arguments.guides),
+    )  # fmt: skip
+    out: Path = arguments.out
+    first = new_state(options)
+    if arguments.start_from is not None:
+        first.network.load_state_dict(load_guided_net(arguments.start_from)[0].state_dict())
+    n_unseen, n_workers = (1, 0) if arguments.smoke else (arguments.validation, arguments.workers)
+    torch.use_deterministic_algorithms(options.device == "cpu")
+    with head_pool(out / "heads", options.n_heads, seed=options.seed, n_workers=n_workers) as pool:
+        state, curve = train_in_chunks(
+            lambda state: GuidedTraining(options, lessons(pool.read, options), state), first,
+            options.n_steps, out / "checkpoint.pt", options, score="running loss",
+        )  # fmt: skip
+    path = save_guided_net(state.network.cpu(), switches, out / "guided.safetensors")
+    measured = _measure(path, head_pool(out / "heads", n_unseen, seed=VALIDATION_SEED + options.seed), options)
+    write_training_picture(curve, out / "guided_training.png", score="loss", validation="unseen heads")
+    card = write_card(path, _card(arguments, options, curve) | {
+        "unseen_simulated_heads": measured, "cost": meter.read(), "versions": software_versions(),
+    })  # fmt: skip
+    for row in measured:
+        sys.stdout.write(
+            f"{row['factor']} times finer: high-frequency error of T1 {row['t1_before']:.3f} -> {row['t1_after']:.3f}, "
+            f"of T2 {row['t2_before']:.3f} -> {row['t2_after']:.3f}.\n"
+        )
+    sys.stdout.write(f"Written: {path}, {card}\n")
+    return 0
+
+
+def _measure(path: Path, unseen: ArrayPool, options: LearnOptions) -> list[dict[str, float]]:
+    """High-frequency error of T1 and T2, zero-filled and refined, mean over heads that were not trained on."""
+    import numpy as np
+
+    from fetalt2prep.core import metrics
+    from fetalt2prep.core.guided.options import GuidedOptions
+    from fetalt2prep.core.guided.refine_network import refine_by_network
+    from fetalt2prep.io.guided_weights import load_guided_net
+    from fetalt2prep.sim.guided_case import draw_guided_case
+    from fetalt2prep.sim.guided_lessons import FACTORS
+    from fetalt2prep.sim.relaxation_maps import RelaxationMaps
+
+    network, switches = load_guided_net(path)
+    rows = []
+    for factor in FACTORS:
+        found = []
+        for n in range(unseen.n_arrays):
+            maps = RelaxationMaps.of(unseen.read(n).astype(np.float32))
+            case = draw_guided_case(np.random.default_rng([VALIDATION_SEED, n, factor]), maps, factor)
+            guides = [case.guides[name] for name in options.guides]
+            refined = refine_by_network(
+                case.coarse, guides, case.see, case.mask, GuidedOptions(), network=network, switches=switches
+            )
+            assert case.coarse.t1_s is not None
+            assert refined.t1_s is not None
+            pairs = (
+                (maps.t1_s, case.see.zero_fill(case.coarse.t1_s)), (maps.t1_s, refined.t1_s),
+                (maps.t2_s, case.see.zero_fill(case.coarse.t2_s)), (maps.t2_s, refined.t2_s),
+            )  # fmt: skip
+            found.append([metrics.hfen(true, image.numpy(), maps.mask) for true, image in pairs])
+        names = ("t1_before", "t1_after", "t2_before", "t2_after")
+        rows.append(
+            {"factor": factor, "n_heads": len(found)} | dict(zip(names, np.mean(found, 0).tolist(), strict=True))
+        )
+    return rows
+
+
+def _card(arguments: argparse.Namespace, options: LearnOptions, curve: list[dict[str, float]]) -> dict[str, Any]:
+    import dataclasses
+
+    command = f"fetalt2 train-guided OUT --steps {options.n_steps} --heads {options.n_heads} --seed {options.seed}"
+    command += f" --guides {' '.join(options.guides)} --device {options.device}"
+    command += " --without-maps" * arguments.without_maps + " --without-anchor" * arguments.without_anchor
+    if arguments.start_from is not None:
+        command += f" --start-from {arguments.start_from.name}"
+    return {
+        "what": "residual convolutional network, 3D, that refines maps of proton density, T1 and T2 with guides",
+        "data": f"{options.n_heads} simulated heads of fetalt2prep.sim.relaxation_maps; no scan, no patient",
+        "script": "fetalt2prep/cli/train_guided.py",
+        "command": "smoke run" if arguments.smoke else command,
+        "started_from": None if arguments.start_from is None else arguments.start_from.name,
+        "options": dataclasses.asdict(options),
+        "limits": LIMITS,
+        "loss_last": curve[-1]["loss"] if curve else None,
+    }
