@@ -1,6 +1,6 @@
 """Guided super-resolution of maps on 17 simulated heads: SSIM and HFEN per map, by guide, with and without the anchor.
 
-Heads are slabs of :mod:`fetalt2prep.sim.relaxation_maps` with numbers that no training and no tuning has used. Truth is
+Heads are slabs of :mod:`fetalt2prep.sim.guided.relaxation_maps` with numbers that no training and no tuning has used. Truth is
 read by the scorer alone. Rows that are in the results already are not run again. ``--time`` measures a grid of 100^3.
 """
 
@@ -28,9 +28,9 @@ from fetalt2prep.core.guided.terms import EdgePrior, GuideTerm, edge_weights
 from fetalt2prep.core.guided.unknowns import Coordinates, Maps
 from fetalt2prep.interfaces.account import Meter
 from fetalt2prep.io.guided_weights import load_guided_net
-from fetalt2prep.sim.guided_case import GuidedCase, draw_guided_case, flair
+from fetalt2prep.sim.guided.case import GuidedCase, draw_guided_case, flair
+from fetalt2prep.sim.guided.relaxation_maps import Head, SlabOptions, draw_head
 from fetalt2prep.sim.phantom import Label
-from fetalt2prep.sim.relaxation_maps import Head, SlabOptions, draw_head
 
 RESULTS = HERE / "results" / "guided.json"
 N_SUBJECTS, SEED = 17, 2_026_000

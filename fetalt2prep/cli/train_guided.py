@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     from fetalt2prep.io.guided_weights import load_guided_net, save_guided_net
     from fetalt2prep.io.training_picture import write_training_picture
     from fetalt2prep.io.weights import write_card
-    from fetalt2prep.sim.guided_lessons import head_pool, lessons
+    from fetalt2prep.sim.guided.lessons import head_pool, lessons
 
     meter = Meter()
     sizes = {"n_steps": arguments.steps, "n_heads": arguments.heads, "n_first": min(8, arguments.heads)}
@@ -102,9 +102,9 @@ def _measure(path: Path, unseen: ArrayPool, options: LearnOptions) -> list[dict[
     from fetalt2prep.core.guided.options import GuidedOptions
     from fetalt2prep.core.guided.refine_network import refine_by_network
     from fetalt2prep.io.guided_weights import load_guided_net
-    from fetalt2prep.sim.guided_case import draw_guided_case
-    from fetalt2prep.sim.guided_lessons import FACTORS
-    from fetalt2prep.sim.relaxation_maps import RelaxationMaps
+    from fetalt2prep.sim.guided.case import draw_guided_case
+    from fetalt2prep.sim.guided.lessons import FACTORS
+    from fetalt2prep.sim.guided.relaxation_maps import RelaxationMaps
 
     network, switches = load_guided_net(path)
     rows = []
@@ -141,7 +141,7 @@ def _card(arguments: argparse.Namespace, options: LearnOptions, curve: list[dict
         command += f" --start-from {arguments.start_from.name}"
     return {
         "what": "residual convolutional network, 3D, that refines maps of proton density, T1 and T2 with guides",
-        "data": f"{options.n_heads} simulated heads of fetalt2prep.sim.relaxation_maps; no scan, no patient",
+        "data": f"{options.n_heads} simulated heads of fetalt2prep.sim.guided.relaxation_maps; no scan, no patient",
         "script": "fetalt2prep/cli/train_guided.py",
         "command": "smoke run" if arguments.smoke else command,
         "started_from": None if arguments.start_from is None else arguments.start_from.name,

@@ -8,9 +8,9 @@ import torch
 
 from fetalt2prep.core.guided.network import slot_of
 from fetalt2prep.core.signal import SpinEcho
-from fetalt2prep.sim.guided_case import GAIN, draw_guided_case, draw_patch, draw_t1w, draw_t2w, flair
+from fetalt2prep.sim.guided.case import GAIN, draw_guided_case, draw_patch, draw_t1w, draw_t2w, flair
+from fetalt2prep.sim.guided.relaxation_maps import Head, RelaxationMaps, SlabOptions, draw_fine, draw_head
 from fetalt2prep.sim.phantom import Label
-from fetalt2prep.sim.relaxation_maps import Head, RelaxationMaps, SlabOptions, draw_fine, draw_head
 
 SMALL = SlabOptions(spacing_mm=2.6, n_slices=8)
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from fetalt2prep.core.guided.learn import Draw, LearnOptions, Lesson
 from fetalt2prep.core.train_state import n_joined
 from fetalt2prep.sim.array_pool import ArrayPool
-from fetalt2prep.sim.guided_case import draw_guided_case, draw_patch
-from fetalt2prep.sim.relaxation_maps import draw_fine
+from fetalt2prep.sim.guided.case import draw_guided_case, draw_patch
+from fetalt2prep.sim.guided.relaxation_maps import draw_fine
 
 FACTORS = (2, 4)
 GAIN_SPREAD = 0.04  # of a guide's scale as it is found from coarse maps
@@ -22,7 +22,7 @@ LEAST_SHARE = 0.15  # of a patch that is brain; emptier ones are drawn again
 
 
 def head_pool(folder: Path, n_heads: int, *, seed: int = 0, n_workers: int = 0) -> ArrayPool:
-    """A folder of heads, one file each; see :func:`fetalt2prep.sim.relaxation_maps.draw_fine`."""
+    """A folder of heads, one file each; see :func:`fetalt2prep.sim.guided.relaxation_maps.draw_fine`."""
     return ArrayPool(folder, n_heads, draw_fine, name="head", seed=seed, n_workers=n_workers)
 
 

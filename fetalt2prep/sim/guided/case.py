@@ -12,7 +12,7 @@ from torch import Tensor
 from fetalt2prep.core.guided.refine import CoarseMaps, Guide
 from fetalt2prep.core.signal import InversionRecovery, Mprage, SignalModel, SpinEcho, SpoiledGradientEcho
 from fetalt2prep.core.truncation import KSpaceTruncation
-from fetalt2prep.sim.relaxation_maps import FINER, RelaxationMaps
+from fetalt2prep.sim.guided.relaxation_maps import FINER, RelaxationMaps
 
 COARSE_NOISE = 0.01  # of each value of a coarse map
 GUIDE_NOISE = (0.01, 0.03)  # of the guide's median
