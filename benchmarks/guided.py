@@ -1,7 +1,8 @@
 """Guided super-resolution of maps on 17 simulated heads: SSIM and HFEN per map, by guide, with and without the anchor.
 
-Heads are slabs of :mod:`fetalt2prep.sim.guided.relaxation_maps` with numbers that no training and no tuning has used. Truth is
-read by the scorer alone. Rows that are in the results already are not run again. ``--time`` measures a grid of 100^3.
+Heads are slabs of :mod:`fetalt2prep.sim.guided.relaxation_maps` with numbers that no training and no tuning has used.
+Truth is read by the scorer alone. Rows that are in the results already are not run again. ``--time`` measures a grid
+of 100^3.
 """
 
 from __future__ import annotations
