@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fetalt2prep.core.guided.options import USES, GuidedOptions
+from fetalt2prep.core.guided.options import METHODS, USES, GuidedOptions
 
 if TYPE_CHECKING:
     from fetalt2prep.io.guided_files import GuideFile
@@ -72,6 +72,12 @@ def _add_guides(group: argparse._ArgumentGroup) -> None:
 
 def _add_fit(group: argparse._ArgumentGroup) -> None:
     options, add = GuidedOptions(), group.add_argument
+    add(
+        "--method", choices=METHODS, default="fit",
+        help="fit: to this subject; network: trained on simulated heads, faster; needs --t1map and one guide or one of "
+        "each contrast, and knows no --te, --error, --same-scale, --edges, --steps (default: fit)",
+    )  # fmt: skip
+    add("--weights", type=Path, metavar="FILE", help="of train-guided, for network (default: the package's)")
     add("--voxel", type=float, metavar="MM", help="isotropic voxels of the result (default: those of the finest guide)")
     add(
         "--use", choices=USES, default=options.use,
@@ -114,11 +120,15 @@ def run(arguments: argparse.Namespace) -> int:
         voxel_mm=a.voxel,
         register=not a.no_register,
         options=GuidedOptions(use=a.use, edges=a.edges, n_steps=a.steps),
+        method=a.method,
+        weights=a.weights,
     )
     with ProgressBar() as bar:
         written = refine_files(request, a.out, lambda what, step, n_steps, _: bar(what, step, n_steps))
     for row in written.account["guides"]:
         sys.stdout.write(f"{row['file']}: {row['why']}; {_registration(row['registration'])}.\n")
+    if weights := written.account.get("weights"):
+        sys.stdout.write(f"Refined by the network of {weights['file']}. {weights['limits']}\n")
     share = 100 * written.account["mismatch"]["share_above_half"]
     sys.stdout.write(f"Guides and maps disagree in {share:.1f} % of the voxels.\nWritten: {a.out}\n")
     return 0

@@ -15,6 +15,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
+METHODS = ("fit", "network")
 KINDS = ("se", "ir", "spgr", "mprage")
 MODES = ("auto", "signal", "edges")
 
@@ -34,6 +35,8 @@ class _GuidedSuperResolutionInputSpec(BaseInterfaceInputSpec):
     )
     same_scale = traits.Bool(False, usedefault=True, desc="nothing rescaled the guides relative to the S0 map")
     register_guides = traits.Bool(True, usedefault=True, desc="rigidly, by mutual information")
+    method = traits.Enum(*METHODS, usedefault=True, desc="fit of this subject, or the trained network; it needs t1map")
+    weights = File(exists=True, desc="of the network, as train-guided leaves them; not given: the package's")
     use = traits.Enum(*MODES, usedefault=True, desc="what a guide is good for")
     edges = traits.Float(desc="weight of the edge prior")
     n_steps = traits.Range(low=1, desc="steps of the fit")
@@ -105,4 +108,6 @@ class GuidedSuperResolution(SimpleInterface):
             voxel_mm=i.voxel_mm if isinstance(i.voxel_mm, float) and i.voxel_mm > 0 else None,
             register=i.register_guides,
             options=GuidedOptions(use=i.use, **numbers),
+            method=i.method,
+            weights=Path(i.weights) if isinstance(i.weights, str) else None,
         )

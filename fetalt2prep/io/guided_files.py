@@ -17,11 +17,12 @@ from fetalt2prep.core.denoise.noise import estimate_noise_sigma
 from fetalt2prep.core.guided.grid import FineGrid, fine_grid
 from fetalt2prep.core.guided.options import GuidedOptions
 from fetalt2prep.core.guided.reason import reason_of
-from fetalt2prep.core.guided.refine import CoarseMaps, Guide, Refined, refine
+from fetalt2prep.core.guided.refine import CoarseMaps, Guide, Refined
 from fetalt2prep.core.signal import SignalModel, SpinEcho
 from fetalt2prep.core.truncation import KSpaceTruncation
 from fetalt2prep.io.echoes import check_same_grid
 from fetalt2prep.io.guide_sequence import sequence_account
+from fetalt2prep.io.guided_method import ERROR, Method, method_of
 from fetalt2prep.io.mask import load_mask
 from fetalt2prep.io.sidecar import InputError
 from fetalt2prep.io.volume import read_volume, save_volume
@@ -55,12 +56,18 @@ class GuidedRequest:
     """Where maps are wanted; None: where the coarse ones have a value."""
     te_s: tuple[float, ...] = ()
     """Echo times from which T2 was fitted, when known."""
-    error: float = 0.02
+    error: float = ERROR
     """Relative standard error of the coarse maps."""
     voxel_mm: float | None = None
     """Edge of the voxels of the result; None: those of the finest guide."""
     register: bool = True
     options: GuidedOptions = field(default_factory=GuidedOptions)
+    method: str = "fit"
+    """Of :data:`fetalt2prep.core.guided.options.METHODS`. The network knows ``options.use``, ``auto`` or ``signal``,
+    and nothing of ``te_s``, ``error``, ``same_scale`` and the other options.
+    """
+    weights: Path | None = None
+    """Of the network, as train-guided leaves them; None: those of the package."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +104,7 @@ def refine_files(request: GuidedRequest, folder: Path, on_step: OnStep | None = 
     ------
     InputError
         Maps or guides that cannot be read, are empty, on different grids, or in other units; a guide that shows another
-        part of the body.
+        part of the body; what :func:`fetalt2prep.io.guided_method.method_of` refuses.
     """
     if not request.guides:
         raise InputError(f"{request.t2map.name}: no guide is given.")
@@ -106,6 +113,7 @@ def refine_files(request: GuidedRequest, folder: Path, on_step: OnStep | None = 
     volumes = [Volume(*_read_guide(guide.path)) for guide in request.guides]
     finest = min(volumes, key=lambda volume: abs(float(np.linalg.det(volume.affine[:3, :3]))))
     grid = fine_grid(coarse.known, coarse.affine, finest.affine, request.voxel_mm)
+    method = method_of(request, grid.factors)
     filled = _filled(coarse)
     inside = grid.nearest(coarse.known)
     if request.mask is not None:
@@ -121,24 +129,24 @@ def refine_files(request: GuidedRequest, folder: Path, on_step: OnStep | None = 
         placed.append(_place(file, volume, maps, see, inside, grid) if request.register else None)
         guides.append(_guide(f"guide-{n}", file, volume, placed[-1], grid, inside))
     try:
-        found = refine(maps, guides, see, torch.from_numpy(inside), request.options, _Steps(show, request.options))
+        found = method.refine(maps, guides, see, torch.from_numpy(inside), request.options, _Steps(show, method))
     except ValueError as error:
         names = ", ".join(
             f"{guide.name} is {file.path.name}" for guide, file in zip(guides, request.guides, strict=True)
         )
         raise InputError(f"{request.t2map.name}: {error} ({names})") from error
-    return _write(request, found, maps, guides, placed, grid, inside, _gaps(coarse), folder)
+    return _write(request, method, found, maps, guides, placed, grid, inside, _gaps(coarse), folder)
 
 
 class _Steps:
-    """``on_step(step, loss)`` of the passes of a fit, each counted from its own beginning."""
+    """``on_step(step, loss)`` of the passes of a method, each counted from its own beginning."""
 
-    def __init__(self, show: OnStep, options: GuidedOptions) -> None:
-        self._show, self._n_steps, self._pass, self._last = show, options.n_steps, 1, 0
+    def __init__(self, show: OnStep, method: Method) -> None:
+        self._show, self._method, self._pass, self._last = show, method, 1, 0
 
     def __call__(self, step: int, loss: float) -> None:
         self._pass, self._last = self._pass + (step <= self._last), step
-        self._show(f"fit, pass {self._pass}", step, self._n_steps, loss)
+        self._show(f"{self._method.name}, pass {self._pass}", step, self._method.n_steps, loss)
 
 
 def read_coarse(request: GuidedRequest) -> Coarse:
@@ -248,7 +256,7 @@ def _why_grid(request: GuidedRequest, grid: FineGrid) -> str:
 
 
 def _write(
-    request: GuidedRequest, found: Refined, maps: CoarseMaps, guides: Sequence[Guide],
+    request: GuidedRequest, method: Method, found: Refined, maps: CoarseMaps, guides: Sequence[Guide],
     placed: Sequence[Placement | None], grid: FineGrid, inside: NDArray[np.bool_], n_filled: int, folder: Path,
 ) -> Written:  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
@@ -279,7 +287,7 @@ def _write(
         },
         "echo_times_s": list(request.te_s),
         "anchor": found.info["anchor"],
-        "relative_error": request.error,
+        **method.account,
         "grid": {
             "shape": list(grid.shape),
             "voxel_mm": [round(mm, 4) for mm in grid.voxel_mm],
@@ -289,9 +297,9 @@ def _write(
         "guides": rows,
         "mismatch": {"share_above_half": share, "n_voxels": int(inside.sum())},
         "coarse_voxels_filled": n_filled,
-        "options": {**vars(request.options)},
-        "fit": {name: found.info[name] for name in ("n_steps", "stop", "advice", "losses") if name in found.info},
     }
+    if method.name == "fit":
+        account["fit"] = {name: found.info[name] for name in ("n_steps", "stop", "advice", "losses")}
     path = folder / "guided.json"
     path.write_text(json.dumps(account, indent=2) + "\n", "utf-8")
     return Written(

@@ -104,7 +104,7 @@ def _guide_rows(base: Maps, guide: Shown, mask: Tensor) -> Sequence[Tensor]:
     r1, r2 = base.r1.detach().requires_grad_(), base.r2.detach().requires_grad_()
     with torch.enable_grad():
         expected = (guide.model(base.pd.detach(), r1, r2).abs() + dim).log()
-        by_r1, by_r2 = torch.autograd.grad(expected.sum(), (r1, r2))
+        by_r1, by_r2 = torch.autograd.grad(expected.sum(), (r1, r2), materialize_grads=True)
     shown = (guide.image.clamp(min=0) + dim).log()
     ratio = (shown - expected.detach()).clamp(-LARGEST, LARGEST)
     return [ratio, (shown - level.log()).clamp(-LARGEST, LARGEST), by_r1 * r1.detach(), by_r2 * r2.detach()]
@@ -114,5 +114,5 @@ def slot_of(model: SignalModel, typical: tuple[float, float, float] = TYPICAL) -
     """``t1`` or ``t2``: which time changes the sequence's signal of typical tissue more."""
     pd, r1, r2 = (torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in typical)
     with torch.enable_grad():
-        by_r1, by_r2 = torch.autograd.grad(model(pd, r1, r2), (r1, r2))
+        by_r1, by_r2 = torch.autograd.grad(model(pd, r1, r2), (r1, r2), materialize_grads=True)
     return "t1" if float((by_r1 * r1).abs().detach()) > float((by_r2 * r2).abs().detach()) else "t2"

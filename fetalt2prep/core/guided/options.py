@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+METHODS = ("fit", "network")
+"""The fit of one subject, or a network that was trained."""
 USES = ("auto", "signal", "edges")
 
 

@@ -21,6 +21,7 @@ from fetalt2prep.core.guided.refine import (
     check_inputs,
     is_foreign,
 )
+from fetalt2prep.core.guided.trained_on import check_answerable
 from fetalt2prep.core.guided.trust import Trust, trust_guide
 from fetalt2prep.core.guided.unknowns import Maps
 from fetalt2prep.core.truncation import KSpaceTruncation
@@ -79,13 +80,7 @@ def refine_by_network(
         As the fit; or there is no T1 map, or two guides of one kind: the network was not trained for these.
     """
     check_inputs(coarse, guides, see, mask)
-    if coarse.t1_s is None:
-        raise ValueError("the network needs a coarse T1 map; without one, refine the maps with the fit of one subject.")
-    if options.use == "edges":
-        raise ValueError("the network uses guides as signals; for their edges alone, take the fit of one subject.")
-    kinds = [slot_of(g.model) for g in guides]
-    if len(set(kinds)) < len(kinds):
-        raise ValueError(f"guides are of the kinds {', '.join(kinds)}; the network takes one of each kind.")
+    check_answerable([g.model for g in guides], options, with_t1=coarse.t1_s is not None)
     switches = switches or Switches()
     inside = mask.to(coarse.pd.dtype)
     with torch.no_grad():

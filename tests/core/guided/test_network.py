@@ -62,6 +62,7 @@ def test_true_maps_and_their_guide_are_a_ratio_of_zero(thing):
     ("model", "slot"),
     [
         (SpinEcho(te_s=0.1, tr_s=5.0), "t2"),
+        (SpinEcho(te_s=0.1), "t2"),
         (InversionRecovery(te_s=0.12, ti_s=2.5, tr_s=9.0), "t2"),
         (SpinEcho(te_s=0.01, tr_s=0.5), "t1"),
         (SpoiledGradientEcho(te_s=0.003, tr_s=0.015, flip_deg=20.0), "t1"),
