@@ -1,4 +1,4 @@
-"""``python -m benchmarks.guided_page``: put the kept results of ``guided.py`` into docs/guided_evaluation.md."""
+"""``python -m benchmarks.guided_page``: put the results of ``guided.py`` into docs/guided_evaluation.md and guided.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from benchmarks.guided import FACTORS, HERE, RESULTS
 from benchmarks.t2_page import fill, table
 
-PAGE = HERE.parent / "docs" / "guided_evaluation.md"
+DOCS = HERE.parent / "docs"
+PAGE, SHORT_PAGE = DOCS / "guided_evaluation.md", DOCS / "guided.md"
 WORDS = {
     "zero-filled": "coarse maps, zero-filled (the published baseline)",
     "linear": "coarse maps, linear interpolation",
@@ -50,6 +51,20 @@ def maps_table(rows: Sequence[Mapping[str, Any]]) -> str:
             lines.append([f"{factor}", words, f"{m['n']:.0f}", *pairs, *errors, flair, f"{m['cpu_s']:.1f}"])
     head = ["finer", "way", "heads", "PD", "T1", "T2", "T2 up to 300 ms", "T1 error GM / WM (ms)"]
     return table([*head, "T2 error GM / WM (ms)", "FLAIR SSIM", "CPU s"], lines)
+
+
+def methods_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Fit and network beside each other, shortly."""
+    lines = []
+    for factor in FACTORS:
+        for way in ("linear", "fit none", "fit both", "network both"):
+            m = means(rows, factor, way)
+            if m is not None:
+                hfen = [f"{m[f'hfen_{n}']:.3f}" for n in ("t1", "t2")]
+                errors = [f"{m[f'gm_{n}_ms']:.0f} / {m[f'wm_{n}_ms']:.0f}" for n in ("t1", "t2")]
+                lines.append([f"{factor}", WORDS[way], *hfen, *errors, f"{m['cpu_s']:.1f}"])
+    head = ["finer", "way", "T1 HFEN", "T2 HFEN", "T1 error GM / WM (ms)", "T2 error GM / WM (ms)", "CPU s"]
+    return table(head, lines)
 
 
 def aims_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -101,6 +116,7 @@ def main() -> None:
     kept = json.loads(RESULTS.read_text("utf-8"))
     blocks = {"maps": maps_table(kept["rows"]), "aims": aims_table(kept["rows"]), "time": time_table(kept["time"])}
     fill(PAGE, blocks)
+    fill(SHORT_PAGE, {"methods": methods_table(kept["rows"])})
 
 
 if __name__ == "__main__":
