@@ -1,4 +1,4 @@
-"""``python -m benchmarks.guided_page``: put the results of ``guided.py`` into docs/guided_evaluation.md and guided.md."""
+"""``python -m benchmarks.guided_page``: put the results of ``guided.py`` into docs/guided_evaluation.md, guided.md."""
 
 from __future__ import annotations
 

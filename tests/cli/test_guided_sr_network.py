@@ -111,6 +111,23 @@ def test_the_fit_stays_the_default_and_is_recorded(files: Files, tmp_path: Path)
     assert "weights" not in account
 
 
+def test_a_guide_off_its_place_is_registered_first(files: Files, thing: Object, tmp_path: Path) -> None:
+    image = nib.load(files["t1w"])
+    moved = image.affine + np.outer([3.0, 0, 0, 0], [0, 0, 0, 1.0])
+    off = save_volume(image.get_fdata(dtype=np.float32), moved, tmp_path / "off.nii.gz")
+    sequence = ("--guide-kind", "spgr", "--guide-te", "0.003", "--guide-tr", "0.015", "--guide-flip", "20")
+    errors = []
+    for name, path in (("straight", files["t1w"]), ("off", off)):
+        out = tmp_path / name
+        command = words(files | {"t1w": path}, out, "--method", "network", *sequence, guides=("t1w",))
+        assert run(command) == 0
+        found = on_object(out / "T2map.nii.gz")
+        errors.append(float((found - thing.t2_s)[found > 0].abs().mean()))
+    assert errors[1] < 1.05 * errors[0]
+    (row,) = account_of(out)["guides"]
+    assert row["registration"]["moved_mm"] == pytest.approx(3.0, abs=0.5)
+
+
 def test_other_weights_count_also_in_the_interface(files: Files, tmp_path: Path) -> None:
     weights = tmp_path / "own.safetensors"
     untrained, switches = GuidedNet(4, 1), Switches()
