@@ -23,7 +23,7 @@ from fetalt2prep.core.recon.slices import Slices, flatten
 from fetalt2prep.core.stack import Stack
 
 BORDER = 2  # grid points around the mask in what is returned
-RIM_PIXELS = 1.0  # in-plane, by which the mask is wider than what most stacks vote for; docs/decisions/0097
+RIM = 1  # grid points by which the mask is wider than what most stacks vote for; docs/decisions/0097
 
 
 @torch.no_grad()
@@ -79,8 +79,8 @@ def residual_map(scene: Scene, residual: Tensor) -> Tensor:
 def consensus_mask(stacks: Sequence[Stack], poses: Rigid, grid: Grid) -> NDArray[np.bool_]:
     """Brain mask on the grid: where most of the stacks' pixels, carried by their slices' poses, lie inside their masks.
 
-    Largest component, holes filled, and a rim of one pixel of the stacks (of the grid where that is coarser), because a
-    pixel outside a mask may be brain by nearly a half; (x, y, z).
+    Largest component, holes filled, and a rim of one grid point, because a pixel outside a mask may be brain by nearly
+    a half; (x, y, z).
     """
     device = poses.shift_mm.device
     inside, total = torch.zeros(grid.shape, device=device), torch.zeros(grid.shape, device=device)
@@ -104,12 +104,7 @@ def consensus_mask(stacks: Sequence[Stack], poses: Rigid, grid: Grid) -> NDArray
     labels, n_labels = ndimage.label(mask)
     if n_labels > 1:
         mask = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    mask = ndimage.binary_fill_holes(mask)
-    if not mask.any():
-        return np.asarray(mask, dtype=bool)
-    pixel_mm = float(np.mean([stack.spacing_mm[:2] for stack in stacks]))
-    away_mm = grid.spacing_mm * ndimage.distance_transform_edt(~mask)
-    return np.asarray(away_mm <= RIM_PIXELS * max(pixel_mm, grid.spacing_mm), dtype=bool)
+    return np.asarray(ndimage.binary_dilation(ndimage.binary_fill_holes(mask), iterations=RIM), dtype=bool)
 
 
 def _crop(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
