@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from scipy import ndimage
+
 from fetalt2prep.core.recon.density import LEAST_DENSITY, under_determined
 from fetalt2prep.core.recon.field_fit import FieldFit
 from fetalt2prep.core.recon.misfit import echo_misfit
 from fetalt2prep.core.recon.options import ReconOptions
+from fetalt2prep.core.recon.output import RIM
 from fetalt2prep.core.recon.penalty import BRIDGE_ALPHA, alpha_rule
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.recon.slices import Slices
@@ -29,6 +32,7 @@ def account(options: ReconOptions, slices: Slices, method: FieldFit, sigma: floa
     scene = method.scene
     if scene is None:
         raise ValueError("The fit has no scene: nothing was reconstructed.")
+    within = ndimage.binary_erosion(recon.mask, iterations=RIM)  # the rim lacks data by its nature
     return {
         "model": options.model,
         "field": options.field,
@@ -46,7 +50,7 @@ def account(options: ReconOptions, slices: Slices, method: FieldFit, sigma: floa
         "intensity_scale": slices.scale,
         "echo_misfit": echo_misfit(method.field, scene, slices),
         "density_threshold": LEAST_DENSITY,
-        "under_determined": under_determined(recon.density, recon.mask, recon.affine, recon.te_s),
+        "under_determined": under_determined(recon.density, within, recon.affine, recon.te_s),
     }
 
 

@@ -46,7 +46,7 @@ def collect(
     log_signal = field.on_lattice(lattice.index)
     predicted = scene.predict(log_signal)
     seen = lattice.scatter(torch.ones_like(log_signal[:1]))[0] > 0
-    mask = consensus_mask(stacks, poses, grid) & seen.cpu().numpy()
+    mask = with_rim(consensus_mask(stacks, poses, grid), seen.cpu().numpy())
     crop = _crop(mask)
     echoes = lattice.scatter(torch.exp(log_signal)).cpu().numpy() * slices.scale
     doubt = echo_stderr(field, scene, slices, poses, slice_weight, coupled=coupled)
@@ -79,8 +79,7 @@ def residual_map(scene: Scene, residual: Tensor) -> Tensor:
 def consensus_mask(stacks: Sequence[Stack], poses: Rigid, grid: Grid) -> NDArray[np.bool_]:
     """Brain mask on the grid: where most of the stacks' pixels, carried by their slices' poses, lie inside their masks.
 
-    Largest component, holes filled, and a rim of one grid point, because a pixel outside a mask may be brain by nearly
-    a half; (x, y, z).
+    Largest component, holes filled; (x, y, z).
     """
     device = poses.shift_mm.device
     inside, total = torch.zeros(grid.shape, device=device), torch.zeros(grid.shape, device=device)
@@ -104,7 +103,16 @@ def consensus_mask(stacks: Sequence[Stack], poses: Rigid, grid: Grid) -> NDArray
     labels, n_labels = ndimage.label(mask)
     if n_labels > 1:
         mask = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    return np.asarray(ndimage.binary_dilation(ndimage.binary_fill_holes(mask), iterations=RIM), dtype=bool)
+    return np.asarray(ndimage.binary_fill_holes(mask), dtype=bool)
+
+
+def with_rim(voted: NDArray[np.bool_], seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The voted mask and a rim around it, where slices see it, (x, y, z).
+
+    A pixel outside a mask may be brain by nearly a half. Teeth of single points, where few slices reach, are left out.
+    """
+    wide = ndimage.binary_dilation(voted, iterations=RIM) & seen
+    return np.asarray((voted & seen) | ndimage.binary_opening(wide), dtype=bool)
 
 
 def _crop(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
