@@ -112,7 +112,8 @@ def with_rim(voted: NDArray[np.bool_], seen: NDArray[np.bool_]) -> NDArray[np.bo
     A pixel outside a mask may be brain by nearly a half. Teeth of single points, where few slices reach, are left out.
     """
     wide = ndimage.binary_dilation(voted, iterations=RIM) & seen
-    return np.asarray((voted & seen) | ndimage.binary_opening(wide), dtype=bool)
+    blunt = ndimage.binary_opening(wide, ndimage.generate_binary_structure(3, 2))
+    return np.asarray((voted & seen) | blunt, dtype=bool)
 
 
 def _crop(mask: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
