@@ -28,6 +28,11 @@ class Company:
         """Slices to the nearest, infinite without any."""
         return float(self.gaps.min()) if len(self.gaps) else float("inf")
 
+    @property
+    def nearest(self) -> Tensor:
+        """The one with the fewest slices in between, (1,)."""
+        return self.slices[self.gaps.argmin()][None]
+
     def price(self, poses: Rigid, middle_mm: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
         """What motions (k, 3, 3) about a middle (3,) and (k, 3) cost, by how far they are from the nearer company."""
         near = poses.select(self.slices).about(middle_mm.expand(len(self.slices), 3))

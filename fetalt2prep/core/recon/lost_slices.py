@@ -15,13 +15,16 @@ import torch
 from torch import Tensor
 
 from fetalt2prep.core.geometry import Rigid, rotation_matrix
+from fetalt2prep.core.outlier import MOST_LOST
 from fetalt2prep.core.recon.company import Company, company
 from fetalt2prep.core.recon.many_starts import Template, best_motion, turns
 from fetalt2prep.core.recon.rough_volumes import RoughVolumes, bright_slices, echo_free
 from fetalt2prep.core.recon.slices import Slices
 
 LOST_SHARE = 0.75  # of the median slice's correlation with the others; measured: lost ones have less, good ones more
+LEAST_MEDIAN = 0.5  # correlation of the median slice: below, all look alike or all are elsewhere, and none is judged
 LEAST_SHARE = 0.2  # of the pixels of the stack's median slice: fewer fit anywhere
+LEAST_CONTRAST = 3.0  # noise standard deviations by which pixels differ: noise alone agrees with nothing
 FOUND_MM = 3.0  # a slice that agrees nearer than this was not far from where it belongs
 FAR = 0.07  # price of a place that is three spreads from the nearest company's
 PASSES = 3
@@ -56,30 +59,50 @@ def search_lost(slices: Slices, poses: Rigid) -> Placed:
         placed = judge(slices, placed.poses)
     way_mm = (placed.poses.shift_mm - poses.shift_mm).norm(dim=1)
     placed = replace(placed, found=start & ~placed.lost & (way_mm > FOUND_MM))
-    return _small_follow(slices, placed) if bool(placed.found.any()) else placed
+    return _small_follow(slices, placed) if bool((placed.found | placed.lost).any()) else placed
 
 
 def judge(slices: Slices, poses: Rigid) -> Placed:
     """Every slice against the rough volume of the other packages; lost ones are left out of the volumes."""
     usable = bright_slices(slices)
-    large = usable & _large_slices(slices)  # a void agrees with nothing wherever it is
+    large = usable & _telling_slices(slices)  # a void agrees with nothing wherever it is
     first = _agreement(slices, poses, RoughVolumes(slices, poses, slices.package_of, usable))
-    lost = large & (first < LOST_SHARE * first[large].median())
+    lost = _outnumbered(large & (first < LOST_SHARE * _median(first[large])), large)
     volumes = RoughVolumes(slices, poses, slices.package_of, usable & ~lost)
     agreement = _agreement(slices, poses, volumes)
-    least = LOST_SHARE * float(agreement[large].median())
+    least = LOST_SHARE * _median(agreement[large])
     none = torch.zeros_like(large)
-    return Placed(poses=poses, volumes=volumes, least=least, lost=large & (agreement < least), large=large, found=none)
+    return Placed(
+        poses=poses,
+        volumes=volumes,
+        least=least,
+        lost=_outnumbered(large & (agreement < least), large),
+        large=large,
+        found=none,
+    )
 
 
-def _large_slices(slices: Slices) -> Tensor:
-    """Slices that see enough of the brain to be placed by themselves, (slice,)."""
+def _median(agreement: Tensor) -> float:
+    """Of the slices that can be judged; minus infinity, so that none is lost, where it is too low to judge by."""
+    median = float(agreement.median()) if len(agreement) else 0.0
+    return median if median >= LEAST_MEDIAN else -torch.inf
+
+
+def _outnumbered(lost: Tensor, large: Tensor) -> Tensor:
+    """The lost slices, or none when they are not few: then it is the comparison that fails, (slice,)."""
+    return lost & (lost.sum() <= MOST_LOST * large.sum())
+
+
+def _telling_slices(slices: Slices) -> Tensor:
+    """Slices that see enough of the brain, with enough contrast, to be placed by themselves, (slice,)."""
     n_pixels = slices.sum_per_slice(torch.ones_like(slices.values))
-    large = torch.zeros_like(slices.stack_of, dtype=torch.bool)
+    spread = slices.values - slices.mean_per_slice(slices.values)[slices.slice_idx]
+    contrast = slices.mean_per_slice(spread.square()).sqrt()
+    telling = torch.zeros_like(slices.stack_of, dtype=torch.bool)
     for stack in slices.stack_of.unique().tolist():  # a handful of stacks
         mine = (slices.stack_of == stack) & (n_pixels > 0)
-        large |= mine & (n_pixels >= LEAST_SHARE * n_pixels[mine].median())
-    return large
+        telling |= mine & (n_pixels >= LEAST_SHARE * n_pixels[mine].median())
+    return telling & (contrast >= LEAST_CONTRAST * slices.noise_sigma)
 
 
 def _agreement(slices: Slices, poses: Rigid, volumes: RoughVolumes) -> Tensor:
@@ -159,13 +182,16 @@ def _starts(bases: Rigid) -> tuple[Tensor, Tensor]:
 
 
 def _small_follow(slices: Slices, placed: Placed) -> Placed:
-    """Slices that show too little to be judged go with those before or after them in time, where they lie far off."""
-    poses, good = placed.poses, placed.large & ~placed.lost
+    """Slices that show too little to be judged share the fate of those beside them in time.
+
+    They go with the nearest found one where they lie far off; where the nearest is lost, they are lost as well.
+    """
+    poses, lost, good = placed.poses, placed.lost.clone(), placed.large & ~placed.lost
     n_pixels = slices.sum_per_slice(torch.ones_like(slices.values))
     for one in (~placed.large & (n_pixels > 0)).nonzero():
-        near = company(slices, good, one)
-        own = placed.poses.select(one)
+        beside, near, own = company(slices, placed.large, one), company(slices, good, one), placed.poses.select(one)
+        if len(beside.slices):
+            lost[one] = placed.lost[beside.nearest]
         if len(near.slices) and float(near.price(placed.poses, own.centre_mm[0])(own.rotation, own.shift_mm)) > FAR:
-            closest = near.slices[near.gaps.argmin()][None]
-            poses = poses.replaced(one, placed.poses.select(closest).about(own.centre_mm))
-    return replace(placed, poses=poses)
+            poses = poses.replaced(one, placed.poses.select(near.nearest).about(own.centre_mm))
+    return replace(placed, poses=poses, lost=lost)
