@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from benchmarks import ablation, cases, denoisers, engine_page, left_out, limits, models, paper_tables, scaling, spoiled
+from benchmarks import (
+    ablation,
+    cases,
+    denoisers,
+    engine_page,
+    left_out,
+    limits,
+    models,
+    paper_tables,
+    scaling,
+    severe,
+    spoiled,
+)
 
 if __name__ == "__main__":
     cases.main([])
     models.main([])
     paper_tables.main(["--small", "--anew"])
-    for script in (ablation, limits, scaling, left_out, denoisers, spoiled):
+    for script in (ablation, limits, severe, scaling, left_out, denoisers, spoiled):
         script.main([])
     engine_page.main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchmarks import ablation, left_out, limits, models, scaling, wrong_physics
+from benchmarks import ablation, left_out, limits, models, scaling, severe, wrong_physics
 from benchmarks.cases import HERE
 from benchmarks.t2_page import fill, table
 
@@ -35,6 +35,16 @@ def paired(rows: Any) -> str:
         out.append([str(one["case"]), one["motion"], *errors, f"{one['slice_error_mm']:.2f}"])
     head = ["case", "motion", "T2 MAE WM / GM (ms), poses estimated", "with the true poses", "slice error (mm)"]
     return table(head, out)
+
+
+def recorded(rows: Any) -> str:
+    """Sessions with recorded motion, a row per way."""
+    out = []
+    for row in rows:
+        ssim = " / ".join(f"{value:.3f}" for value in row["ssim"])
+        errors = [f"{row['wm']:.1f} / {row['gm']:.1f}", ssim, f"{row['slice_error_mm']:.2f}", f"{row['cpu_s']:.0f}"]
+        out.append([row["session"], row["way"], *errors])
+    return table(["session", "", "T2 MAE WM / GM (ms)", "SSIM per TE", "slice error (mm)", "CPU (s)"], out)
 
 
 def orderings(rows: Any) -> str:
@@ -105,6 +115,7 @@ def main() -> None:
     easier = {"as it is": levers[ablation.ROWS[0].name], **json.loads(limits.RESULTS.read_text("utf-8"))}
     blocks["limits"] = accuracy("the case", easier, ["as it is", *(name for name, *_ in limits.ROWS)])
     blocks["fresh"] = paired(json.loads((HERE / "results" / "fresh.json").read_text("utf-8")))
+    blocks["recorded"] = recorded(json.loads(severe.RESULTS.read_text("utf-8")))
     blocks["models"] = orderings(json.loads(models.RESULTS.read_text("utf-8")))
     blocks["wrong"] = wrong(json.loads(wrong_physics.RESULTS.read_text("utf-8")))
     runs = json.loads(scaling.RESULTS.read_text("utf-8"))
