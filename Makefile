@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 # Passed on to every pip call, e.g. PIP_ARGS="--find-links /path/to/wheels" for a torch build of your own.
 PIP_ARGS ?=
+# Processes that run the tests, one thread each: their arrays are small, and a second thread gives them little.
+TEST_PROCESSES ?= 2
 DEMO := demo
 
 BIN := $(VENV)/bin
@@ -52,7 +54,7 @@ demo: $(VENV)/.app  ## simulate a small dataset, run the app on it, say where th
 	@ls $(CURDIR)/$(DEMO)/derivatives/sub-*.html >/dev/null && echo && echo "Report: $$(ls $(CURDIR)/$(DEMO)/derivatives/sub-*.html)"
 
 test: lint  ## lint, types, import contracts, every test
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-cluster: $(VENV)/.test  ## the app on a SLURM of one node that is started for it (root, Debian)
 	tests/cluster/run.sh $(abspath $(BIN)/python)

@@ -1,8 +1,7 @@
 """The page: pieces of HTML, every text in them escaped, in the frame that the group's page shares.
 
-Scripts run by their SHA-256 in the page's Content-Security-Policy and in no other way: one that came in with a text
-of the
-dataset would not run even where it was not escaped. Nothing may be loaded but pictures beside the page.
+Scripts run by their SHA-256 in the page's Content-Security-Policy and in no other way: one that came in with a text of
+the dataset would not run even where it was not escaped. Nothing may be loaded but pictures beside the page.
 """
 
 from __future__ import annotations
@@ -37,9 +36,8 @@ SECTIONS = {
 SHORT = ("errors",)
 """Sections that need no page of their own on paper."""
 FOOTER = (
-    "For research only: not a medical device, not for diagnosis. This page was made from the derivatives beside it,"
-    " loads"
-    " nothing from a network, and shows of the sidecars the echo time and the field strength only."
+    "For research only: not a medical device, not for diagnosis. This page was made from the derivatives beside it, "
+    "loads nothing from a network, and shows of the sidecars the echo time and the field strength only."
 )
 
 

@@ -38,18 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Simulate and write."""
-    from fetalt2prep.io.ismrmrd import write_ismrmrd
+    from fetalt2prep.io.ismrmrd import truth_beside, write_ismrmrd
     from fetalt2prep.io.kt_files import stack_affine
     from fetalt2prep.io.volume import save_volume
     from fetalt2prep.sim.cartesian_scan import CartesianOptions, simulate_cartesian
 
     a = arguments
     out: Path = a.out
-    truth = out.with_name(f"{out.stem}_truth.nii.gz")
-    if out.suffix != ".h5":
-        raise ValueError(f"{out}: its name must end in .h5.")
-    if out.exists() or truth.exists():
-        raise ValueError(f"{out}: is there already, or its truth is; name another, nothing is overwritten.")
+    truth = truth_beside(out)
     options = CartesianOptions(
         scene=a.scene,
         shape=(a.size[0], a.size[1]),

@@ -7,17 +7,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fetalt2prep.cli.training import add_training_arguments
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fetalt2prep.core.denoise.unet.train import Denoising, TrainOptions
     from fetalt2prep.sim.array_pool import ArrayPool
+    from fetalt2prep.sim.pairs.plan import PairOptions
 
 DESCRIPTION = (
     "Train the residual U-Net with fidelity network (--denoise unet) on simulated pairs of an accelerated, noisy slice "
-    "and the same slice fully sampled without noise; no scan is used. Writes denoiser.safetensors, its card "
-    "denoiser.json and the curve denoiser_training.png into OUT. The same command in the same folder goes on where it "
-    "ended; the same seed, machine and number of threads give the same weights."
+    "and the same slice fully sampled without noise; no scan is used. On cuda it calculates in half precision. Writes "
+    "denoiser.safetensors, its card denoiser.json and the curve denoiser_training.png into OUT. The same command in "
+    "the same folder goes on where it ended; the same seed, machine and number of threads give the same weights."
 )
 VALIDATION_SEED = 5_000_000
 VALIDATE_EVERY = 400
@@ -48,19 +51,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--parts", nargs="+", metavar="PART", help="parts of the body (None: all)")
     add("--learning-rate", type=float, metavar="RATE", help="highest learning rate (None: the profile's)")
     add("--single-share", type=float, metavar="SHARE", help="of the steps with one stage (None: the profile's)")
-    add("--start-from", type=Path, metavar="FILE", help="weights to begin with (None: random ones)")
     add("--contrasts", nargs="+", metavar="NAME", help="contrasts (None: all)")
     add("--validation", type=int, default=12, metavar="N", help="further scenes, to measure the result")
-    add("--seed", type=int, default=0, help="seed of network, pairs and batches")
-    add("--workers", type=int, default=1, metavar="N", help="processes that draw pairs meanwhile (0: none)")
-    add("--device", default="cpu", help="cpu, cuda or cuda:n; half precision on cuda alone")
+    add_training_arguments(parser, drawn="pairs", n_workers=1)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw, train, measure, write."""
     import torch
 
-    from fetalt2prep.cli.training import train_in_chunks
+    from fetalt2prep.cli.training import start_from, train_in_chunks, training_card
     from fetalt2prep.core.denoise.unet.train import DenoiserTraining, TrainOptions, new_state
     from fetalt2prep.interfaces.account import Meter, software_versions
     from fetalt2prep.io.denoiser_weights import load_denoiser, save_denoiser
@@ -84,8 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     smoke = arguments.profile == "smoke"
     n_unseen, n_workers = (1, 0) if smoke else (arguments.validation, arguments.workers)
     state = new_state(options)
-    if arguments.start_from is not None:
-        state.network.load_state_dict(load_denoiser(arguments.start_from).state_dict())
+    start_from(state, arguments.start_from, load_denoiser)
     unseen = pair_pool(out / "pairs", n_unseen, drawn, seed=VALIDATION_SEED + options.seed)
     with pair_pool(out / "pairs", options.n_scenes, drawn, seed=options.seed, n_workers=n_workers) as pool:
         state, curve = train_in_chunks(
@@ -95,7 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
     path = save_denoiser(state.network.cpu(), out / "denoiser.safetensors")
     measured = gains(load_denoiser(path), unseen)
     write_training_picture(curve, out / "denoiser_training.png", score="PSNR gain (dB)", validation="unseen scenes")
-    card = write_card(path, _card(arguments, options, drawn, curve) | {
+    made = training_card(arguments, options, curve, command=_command(arguments, options), smoke=smoke)
+    card = write_card(path, _content(options, drawn) | made | {
         "unseen_simulated_slices": measured, "cost": meter.read(), "versions": software_versions(),
     })  # fmt: skip
     sys.stdout.write(f"PSNR gain on {n_unseen} unseen scenes: {measured['gain_db_mean']:.2f} dB (mean).\n")
@@ -145,31 +145,26 @@ def gains(network: Any, unseen: ArrayPool) -> dict[str, float]:
     }
 
 
-def _card(
-    arguments: argparse.Namespace, options: TrainOptions, drawn: Any, curve: list[dict[str, float]]
-) -> dict[str, Any]:
+def _command(arguments: argparse.Namespace, options: TrainOptions) -> str:
+    command = f"train-denoiser OUT --profile {arguments.profile} --steps {options.n_steps} --scenes {options.n_scenes}"
+    return f"{command} --learning-rate {options.learning_rate:g} --single-share {options.single_share:g}"
+
+
+def _content(options: TrainOptions, drawn: PairOptions) -> dict[str, Any]:
+    """What the network is, what it was shown, and what it knows."""
     import dataclasses
 
     from fetalt2prep.core.denoise.unet.denoise import Ranges
     from fetalt2prep.sim.pairs.plan import ACCELERATION, PIXEL_MM, SNR, TE_S
 
     known = Ranges()
-    command = f"fetalt2 train-denoiser OUT --profile {arguments.profile} --steps {options.n_steps}"
-    command += f" --scenes {options.n_scenes} --seed {options.seed} --device {options.device}"
-    command += f" --learning-rate {options.learning_rate:g} --single-share {options.single_share:g}"
-    if arguments.start_from is not None:
-        command += f" --start-from {arguments.start_from.name}"
     return {
         "what": "bias-free residual U-Net with gated fidelity network, cascade with shared weights; 2D magnitudes",
         "data": f"{options.n_scenes} simulated scenes of fetalt2prep.sim.pairs, four slices each; no scan, no patient",
-        "script": "fetalt2prep/cli/train_denoiser.py",
-        "command": command,
         "ranges": {
             "snr": list(known.snr), "matrix": list(known.matrix), "te_s": list(TE_S), "pixel_mm": list(PIXEL_MM),
             "acceleration": [1.0, ACCELERATION[1]], "snr_of_whole_pictures": list(SNR),
         },
-        "options": dataclasses.asdict(options),
         "drawn": dataclasses.asdict(drawn),
         "limits": LIMITS,
-        "loss_last": curve[-1]["loss"] if curve else None,
     }  # fmt: skip

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fetalt2prep.cli.training import SMOKE_HELP, add_training_arguments
 
 if TYPE_CHECKING:
     from fetalt2prep.core.guided.learn import LearnOptions
@@ -41,18 +43,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--guides", nargs="+", choices=("t1w", "t2w"), default=["t1w", "t2w"], help="guides to train with")
     add("--without-maps", action="store_true", help="the coarse maps are not shown to the network (ablation)")
     add("--without-anchor", action="store_true", help="its answer need not look like them (ablation)")
-    add("--seed", type=int, default=0, help="seed of network, heads and batches")
-    add("--workers", type=int, default=0, metavar="N", help="processes that draw heads meanwhile (0: none)")
-    add("--device", default="cpu", help="cpu, cuda or cuda:n")
-    add("--start-from", type=Path, metavar="FILE", help="weights to begin with (None: random ones)")
-    add("--smoke", action="store_true", help="a run of seconds that shows that all works; its weights are of no use")
+    add_training_arguments(parser, drawn="heads", n_workers=0)
+    add("--smoke", action="store_true", help=SMOKE_HELP)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw, train, measure, write."""
     import torch
 
-    from fetalt2prep.cli.training import train_in_chunks
+    from fetalt2prep.cli.training import start_from, train_in_chunks, training_card
     from fetalt2prep.core.guided.learn import GuidedTraining, LearnOptions, new_state
     from fetalt2prep.core.guided.refine_network import Switches
     from fetalt2prep.interfaces.account import Meter, software_versions
@@ -70,8 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     out: Path = arguments.out
     first = new_state(options)
-    if arguments.start_from is not None:
-        first.network.load_state_dict(load_guided_net(arguments.start_from)[0].state_dict())
+    start_from(first, arguments.start_from, lambda weights: load_guided_net(weights)[0])
     n_unseen, n_workers = (1, 0) if arguments.smoke else (arguments.validation, arguments.workers)
     torch.use_deterministic_algorithms(options.device == "cpu")
     with head_pool(out / "heads", options.n_heads, seed=options.seed, n_workers=n_workers) as pool:
@@ -82,8 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
     path = save_guided_net(state.network.cpu(), switches, out / "guided.safetensors")
     measured = _measure(path, head_pool(out / "heads", n_unseen, seed=VALIDATION_SEED + options.seed), options)
     write_training_picture(curve, out / "guided_training.png", score="loss", validation="unseen heads")
-    card = write_card(path, _card(arguments, options, curve) | {
-        "unseen_simulated_heads": measured, "cost": meter.read(), "versions": software_versions(),
+    made = training_card(arguments, options, curve, command=_command(arguments, options), smoke=arguments.smoke)
+    card = write_card(path, made | {
+        "what": "residual convolutional network, 3D, that refines maps of proton density, T1 and T2 with guides",
+        "data": f"{options.n_heads} simulated heads of fetalt2prep.sim.guided.relaxation_maps; no scan, no patient",
+        "limits": LIMITS, "unseen_simulated_heads": measured, "cost": meter.read(), "versions": software_versions(),
     })  # fmt: skip
     for row in measured:
         sys.stdout.write(
@@ -131,21 +132,7 @@ def _measure(path: Path, unseen: ArrayPool, options: LearnOptions) -> list[dict[
     return rows
 
 
-def _card(arguments: argparse.Namespace, options: LearnOptions, curve: list[dict[str, float]]) -> dict[str, Any]:
-    import dataclasses
-
-    command = f"fetalt2 train-guided OUT --steps {options.n_steps} --heads {options.n_heads} --seed {options.seed}"
-    command += f" --guides {' '.join(options.guides)} --device {options.device}"
-    command += " --without-maps" * arguments.without_maps + " --without-anchor" * arguments.without_anchor
-    if arguments.start_from is not None:
-        command += f" --start-from {arguments.start_from.name}"
-    return {
-        "what": "residual convolutional network, 3D, that refines maps of proton density, T1 and T2 with guides",
-        "data": f"{options.n_heads} simulated heads of fetalt2prep.sim.guided.relaxation_maps; no scan, no patient",
-        "script": "fetalt2prep/cli/train_guided.py",
-        "command": "smoke run" if arguments.smoke else command,
-        "started_from": None if arguments.start_from is None else arguments.start_from.name,
-        "options": dataclasses.asdict(options),
-        "limits": LIMITS,
-        "loss_last": curve[-1]["loss"] if curve else None,
-    }
+def _command(arguments: argparse.Namespace, options: LearnOptions) -> str:
+    left_out = " --without-maps" * bool(arguments.without_maps) + " --without-anchor" * bool(arguments.without_anchor)
+    sizes = f"--steps {options.n_steps} --heads {options.n_heads}"
+    return f"train-guided OUT {sizes} --guides {' '.join(options.guides)}{left_out}"

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fetalt2prep.cli.training import SMOKE_HELP, add_training_arguments
+
 if TYPE_CHECKING:
     from fetalt2prep.core.mask.train import MaskState, TrainOptions
     from fetalt2prep.sim.pictures.pool import PicturePool
@@ -37,20 +39,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--validation", type=int, default=40, metavar="N", help="further stacks, to measure the result")
     add("--batch-size", type=int, default=16, metavar="N", help="slices per step")
     add("--learning-rate", type=float, default=3e-3, metavar="RATE", help="highest learning rate")
-    add("--seed", type=int, default=0, help="seed of network, pictures and batches")
-    add("--workers", type=int, default=1, metavar="N", help="processes that draw pictures meanwhile (0: none)")
-    add("--device", default="cpu", help="cpu, cuda or cuda:n")
-    add("--start-from", type=Path, metavar="FILE", help="weights to begin with (None: random ones)")
-    add("--smoke", action="store_true", help="a run of seconds that shows that all works; its weights are of no use")
+    add_training_arguments(parser, drawn="pictures", n_workers=1)
+    add("--smoke", action="store_true", help=SMOKE_HELP)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw, train, measure, write."""
     import torch
 
-    from fetalt2prep.core.mask.train import TrainOptions
+    from fetalt2prep.cli.training import start_from, train_in_chunks, training_card
+    from fetalt2prep.core.mask.train import MaskTraining, TrainOptions, new_state
     from fetalt2prep.interfaces.account import Meter, software_versions
-    from fetalt2prep.io.mask_weights import save_mask_net
+    from fetalt2prep.io.mask_weights import load_mask_net, save_mask_net
     from fetalt2prep.io.weights import write_card
     from fetalt2prep.sim.pictures.pool import PicturePool
 
@@ -63,37 +63,27 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     torch.use_deterministic_algorithms(options.device == "cpu")
     out: Path = arguments.out
-    n_workers = 0 if arguments.smoke else arguments.workers
+    n_validation, n_workers = (1, 0) if arguments.smoke else (arguments.validation, arguments.workers)
+    state = new_state(options)
+    start_from(state, arguments.start_from, load_mask_net)
     with PicturePool(out / "pictures", options.n_pictures, seed=options.seed, n_workers=n_workers) as pool:
-        state, losses = _train(options, pool, out, arguments.start_from)
-    n_validation = 1 if arguments.smoke else arguments.validation
+        state, curve = train_in_chunks(
+            lambda state: MaskTraining(options, pool.read, state), state, options.n_steps,
+            out / "checkpoint.pt", options, score="overlap",
+        )  # fmt: skip
     with PicturePool(out / "pictures", n_validation, seed=VALIDATION_SEED + options.seed) as unseen:
         measured = _measure(state, unseen)
     path = save_mask_net(state.network.cpu(), out / "brain_mask.safetensors")
-    card = write_card(path, _card(arguments, options, losses, measured) | {
+    made = training_card(arguments, options, curve, command=_command(options), smoke=arguments.smoke)
+    card = write_card(path, made | {
+        "what": "U-Net that outlines the fetal brain in raw T2-weighted stacks, 2 mm pixels, slice and neighbours",
+        "data": f"{options.n_pictures} synthetic stacks of fetalt2prep.sim.pictures; no scan, no patient",
+        "limits": LIMITS, "unseen_synthetic_stacks": measured,
         "cost": meter.read(), "versions": software_versions(),
     })  # fmt: skip
     sys.stdout.write(f"Dice on {n_validation} unseen synthetic stacks: {measured['dice_median']:.3f} (median).\n")
     sys.stdout.write(f"Written: {path}, {card}\n")
     return 0
-
-
-def _train(
-    options: TrainOptions, pool: PicturePool, out: Path, start_from: Path | None
-) -> tuple[MaskState, list[float]]:
-    """Train, from weights where they are given; the losses are those that were looked at."""
-    from fetalt2prep.cli.training import train_in_chunks
-    from fetalt2prep.core.mask.train import MaskTraining, new_state
-    from fetalt2prep.io.mask_weights import load_mask_net
-
-    state = new_state(options)
-    if start_from is not None:
-        state.network.load_state_dict(load_mask_net(start_from).state_dict())
-    state, curve = train_in_chunks(
-        lambda state: MaskTraining(options, pool.read, state), state, options.n_steps, out / "checkpoint.pt", options,
-        score="overlap",
-    )  # fmt: skip
-    return state, [row["loss"] for row in curve]
 
 
 def _measure(state: MaskState, unseen: PicturePool) -> dict[str, Any]:
@@ -124,24 +114,6 @@ def _measure(state: MaskState, unseen: PicturePool) -> dict[str, Any]:
     }
 
 
-def _card(
-    arguments: argparse.Namespace, options: TrainOptions, losses: list[float], measured: dict[str, Any]
-) -> dict[str, Any]:
-    import dataclasses
-
-    command = f"fetalt2 train-mask OUT --steps {options.n_steps} --pictures {options.n_pictures}"
-    command += f" --batch-size {options.batch_size} --seed {options.seed} --device {options.device}"
-    command += f" --learning-rate {options.learning_rate:g}"
-    if arguments.start_from is not None:
-        command += f" --start-from {arguments.start_from.name}"
-    return {
-        "what": "U-Net that outlines the fetal brain in raw T2-weighted stacks, 2 mm pixels, slice and neighbours",
-        "data": f"{options.n_pictures} synthetic stacks of fetalt2prep.sim.pictures; no scan, no patient",
-        "script": "fetalt2prep/cli/train_mask.py",
-        "command": "smoke run" if arguments.smoke else command,
-        "started_from": None if arguments.start_from is None else arguments.start_from.name,
-        "options": dataclasses.asdict(options),
-        "limits": LIMITS,
-        "loss_last": losses[-1] if losses else None,
-        "unseen_synthetic_stacks": measured,
-    }
+def _command(options: TrainOptions) -> str:
+    command = f"train-mask OUT --steps {options.n_steps} --pictures {options.n_pictures}"
+    return f"{command} --batch-size {options.batch_size} --learning-rate {options.learning_rate:g}"

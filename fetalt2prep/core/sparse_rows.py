@@ -15,7 +15,8 @@ def csr(rows: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, ...]) -
     rows: (n_rows + 1,) where each row begins; columns, values: (n,).
     """
     with warnings.catch_warnings():  # torch calls its sparse rows a beta; the products used here are tested
-        warnings.filterwarnings("ignore", message="Sparse CSR")
+        # The second: torch 2.11 asks for a choice about its checks, also where one was made.
+        warnings.filterwarnings("ignore", message="Sparse CSR|Sparse invariant checks")
         return torch.sparse_csr_tensor(rows.int(), columns.int(), values, shape, check_invariants=False)
 
 

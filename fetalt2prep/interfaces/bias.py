@@ -5,22 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import (
-    BaseInterfaceInputSpec,
-    File,
-    InputMultiObject,
-    SimpleInterface,
-    TraitedSpec,
-    traits,
-)
+from nipype.interfaces.base import File, SimpleInterface, TraitedSpec, traits
+
+from fetalt2prep.interfaces.stack_inputs import MaskedStacksInputSpec
 
 PERCENTILES = (1, 50, 99)
-
-
-class _BiasFieldInputSpec(BaseInterfaceInputSpec):
-    in_files = InputMultiObject(File(exists=True), mandatory=True, desc="stacks, slices last, one intensity scale")
-    masks = InputMultiObject(File(exists=True), mandatory=True, desc="brain mask of each stack")
-    echo_times_s = traits.List(traits.Float, mandatory=True, desc="echo time of each stack, s")
 
 
 class _BiasFieldOutputSpec(TraitedSpec):
@@ -32,7 +21,7 @@ class _BiasFieldOutputSpec(TraitedSpec):
 class BiasField(SimpleInterface):
     """Stacks divided by one smooth field that all positions and echo times share: T2 stays what it was."""
 
-    input_spec = _BiasFieldInputSpec
+    input_spec = MaskedStacksInputSpec
     output_spec = _BiasFieldOutputSpec
 
     def _run_interface(self, runtime: Any) -> Any:

@@ -5,23 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec, traits
+from nipype.interfaces.base import File, SimpleInterface, TraitedSpec, traits
+
+from fetalt2prep.interfaces.stack_inputs import SliceFactsInputSpec, one_per_stack
 
 
-class _CheckStacksInputSpec(BaseInterfaceInputSpec):
+class _CheckStacksInputSpec(SliceFactsInputSpec):
     in_files = traits.List(File(exists=True), mandatory=True, minlen=1, desc="stacks")
     masks = traits.List(
         traits.Either(None, File(exists=True)), desc="brain masks, one per stack (None: not given), or empty"
     )
     echo_times_s = traits.List(traits.Float, mandatory=True, desc="echo time of each stack, s")
-    thicknesses_mm = traits.List(
-        traits.Either(None, traits.Float),
-        desc="slice thickness of each stack, mm; None or empty: slice spacing",
-    )
-    slice_times_s = traits.List(
-        traits.Either(None, traits.List(traits.Float)),
-        desc="time of each slice of each stack, s; None or an empty list: unknown",
-    )
     slice_directions = traits.List(
         traits.Either(None, traits.Str),
         desc="SliceEncodingDirection of each stack; None or empty: from the sidecar beside the stack, else k",
@@ -56,7 +50,7 @@ class CheckStacks(SimpleInterface):
         i, cwd = self.inputs, Path(runtime.cwd)
         files = [Path(path) for path in i.in_files]
         optional = ("masks", "thicknesses_mm", "slice_times_s", "slice_directions")
-        per_stack = {name: self._one_per_stack(name, len(files)) for name in ("echo_times_s", *optional)}
+        per_stack = {name: one_per_stack(i, name, len(files)) for name in ("echo_times_s", *optional)}
         kept: dict[str, list[Any]] = {name: [] for name in self.output_spec().get() if name != "stack_table"}
         rows = []
         for n, (image, name) in enumerate(zip(files, unique_names(files), strict=True)):
@@ -89,12 +83,3 @@ class CheckStacks(SimpleInterface):
         columns = {column: [row[column] for row in rows] for column in rows[0]}
         self._results.update(kept, stack_table=str(write_tsv(columns, cwd / "stacks.tsv")))
         return runtime
-
-    def _one_per_stack(self, name: str, n_stacks: int) -> list[Any]:
-        """A list input with one entry per stack; None for each when it was not given."""
-        values = getattr(self.inputs, name)
-        if not isinstance(values, list) or not values:
-            return [None] * n_stacks
-        if len(values) != n_stacks:
-            raise ValueError(f"{name} has {len(values)} entries for {n_stacks} stacks; give one for each.")
-        return values

@@ -5,30 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import (
-    BaseInterfaceInputSpec,
-    File,
-    InputMultiObject,
-    SimpleInterface,
-    TraitedSpec,
-    traits,
-)
+from nipype.interfaces.base import File, SimpleInterface, TraitedSpec, traits
 
 from fetalt2prep.core.recon.options import COIL_FIELDS, FIELDS, MODELS, MOTIONS, PROFILES
+from fetalt2prep.interfaces.stack_inputs import MaskedStacksInputSpec, SliceFactsInputSpec, one_per_stack
 
 
-class _JointReconInputSpec(BaseInterfaceInputSpec):
-    in_files = InputMultiObject(File(exists=True), mandatory=True, desc="stacks, slices last, one intensity scale")
-    masks = InputMultiObject(File(exists=True), mandatory=True, desc="brain mask of each stack")
-    echo_times_s = traits.List(traits.Float, mandatory=True, desc="echo time of each stack, s")
-    thicknesses_mm = traits.List(
-        traits.Either(None, traits.Float),
-        desc="slice thickness of each stack, mm; None or empty: slice spacing",
-    )
-    slice_times_s = traits.List(
-        traits.Either(None, traits.List(traits.Float)),
-        desc="time of each slice of each stack, s; None or an empty list: unknown",
-    )
+class _JointReconInputSpec(MaskedStacksInputSpec, SliceFactsInputSpec):
     noise_sigmas = traits.List(
         traits.Either(None, traits.Float),
         desc="noise of each stack as acquired, scanner units; None or empty: estimated from the pixels given",
@@ -114,13 +97,9 @@ class JointRecon(SimpleInterface):
 
         from fetalt2prep.io.stack import load_stack
 
-        i, n_stacks = self.inputs, len(self.inputs.in_files)
-        columns: list[list[Any]] = []
-        for name in ("masks", "echo_times_s", "thicknesses_mm", "slice_times_s", "noise_sigmas", "noise_floors"):
-            values = getattr(i, name)
-            columns.append(list(values) if isinstance(values, list) and values else [None] * n_stacks)
-            if len(columns[-1]) != n_stacks:
-                raise ValueError(f"{name} has {len(values)} entries for {n_stacks} stacks; give one for each.")
+        i = self.inputs
+        names = ("masks", "echo_times_s", "thicknesses_mm", "slice_times_s", "noise_sigmas", "noise_floors")
+        columns = [one_per_stack(i, name, len(i.in_files)) for name in names]
         stacks = []
         for image, mask, te_s, thickness, times, sigma, floor in zip(i.in_files, *columns, strict=True):
             stack, _ = load_stack(Path(image), Path(mask), te_s=te_s, thickness_mm=thickness, slice_times_s=times)

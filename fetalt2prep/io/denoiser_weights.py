@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from fetalt2prep.core.denoise.unet.cascade import DenoisingCascade
-from fetalt2prep.io.weights import fill, packaged, read_weights, save_weights
+from fetalt2prep.io.weights import load_network, packaged, save_weights
 
 FORMAT = "fetalt2prep-denoiser-1"
 PACKAGED = "denoiser.safetensors"
@@ -28,14 +29,9 @@ def save_denoiser(network: DenoisingCascade, path: Path) -> Path:
 
 
 def load_denoiser(path: Path) -> DenoisingCascade:
-    """The cascade of a weights file, ready to answer.
+    """The cascade of a weights file; see :func:`fetalt2prep.io.weights.load_network`."""
+    return load_network(path, FORMAT, _made, writer="train-denoiser")[0]
 
-    Raises
-    ------
-    InputError
-        The file is not what its card says, or not of this network.
-    """
-    arrays, metadata = read_weights(path, FORMAT, writer="train-denoiser")
-    network = DenoisingCascade(tuple(json.loads(metadata["widths"])), int(metadata["n_stages"]))
-    fill(network, arrays, path)
-    return network
+
+def _made(metadata: Mapping[str, str]) -> DenoisingCascade:
+    return DenoisingCascade(tuple(json.loads(metadata["widths"])), int(metadata["n_stages"]))

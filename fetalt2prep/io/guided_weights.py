@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from fetalt2prep.core.guided.network import GuidedNet
 from fetalt2prep.core.guided.refine_network import Switches
-from fetalt2prep.io.weights import fill, packaged, read_weights, save_weights
+from fetalt2prep.io.weights import load_network, packaged, save_weights
 
 FORMAT = "fetalt2prep-guided-net-1"
 PACKAGED = "guided.safetensors"
@@ -30,15 +31,11 @@ def save_guided_net(network: GuidedNet, switches: Switches, path: Path) -> Path:
 
 
 def load_guided_net(path: Path) -> tuple[GuidedNet, Switches]:
-    """The network of a weights file, ready to answer, and what it was given in its training.
-
-    Raises
-    ------
-    InputError
-        The file is not what its card says, or not of this network.
-    """
-    arrays, metadata = read_weights(path, FORMAT, writer="train-guided")
-    network = GuidedNet(int(metadata["width"]), int(metadata["n_blocks"]))
-    fill(network, arrays, path)
+    """The network and what it was given in its training; see :func:`fetalt2prep.io.weights.load_network`."""
+    network, metadata = load_network(path, FORMAT, _made, writer="train-guided")
     maps, anchor = json.loads(metadata["switches"])
     return network, Switches(maps=bool(maps), anchor=bool(anchor))
+
+
+def _made(metadata: Mapping[str, str]) -> GuidedNet:
+    return GuidedNet(int(metadata["width"]), int(metadata["n_blocks"]))

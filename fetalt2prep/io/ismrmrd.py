@@ -90,6 +90,22 @@ def read_ismrmrd(path: Path, group: str = "dataset") -> RawSeries:
     return RawSeries(readouts, affines, facts.fov_mm[2], facts.te_s, tuple(notes))
 
 
+def truth_beside(path: Path) -> Path:
+    """Where the truth of simulated raw data goes, beside their file.
+
+    Raises
+    ------
+    ValueError
+        The file's name does not end in .h5, or one of the two is there already.
+    """
+    truth = path.with_name(f"{path.stem}_truth.nii.gz")
+    if path.suffix != ".h5":
+        raise ValueError(f"{path}: its name must end in .h5.")
+    if path.exists() or truth.exists():
+        raise ValueError(f"{path}: is there already, or its truth is; name another, nothing is overwritten.")
+    return truth
+
+
 def write_ismrmrd(
     raw: RawSeries,
     path: Path,

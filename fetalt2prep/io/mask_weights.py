@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from fetalt2prep.core.mask.network import WIDTHS, MaskNet
-from fetalt2prep.io.weights import fill, packaged, read_weights, save_weights
+from fetalt2prep.io.weights import load_network, packaged, save_weights
 
 FORMAT = "fetalt2prep-mask-net-1"
 PACKAGED = "brain_mask.safetensors"
@@ -23,14 +24,9 @@ def save_mask_net(network: MaskNet, path: Path) -> Path:
 
 
 def load_mask_net(path: Path) -> MaskNet:
-    """The network of a weights file, ready to answer.
+    """The network of a weights file; see :func:`fetalt2prep.io.weights.load_network`."""
+    return load_network(path, FORMAT, _made, writer="train-mask")[0]
 
-    Raises
-    ------
-    InputError
-        The file is not what its card says, or not of this network.
-    """
-    arrays, metadata = read_weights(path, FORMAT, writer="train-mask")
-    network = MaskNet(tuple(json.loads(metadata.get("widths", json.dumps(WIDTHS)))))
-    fill(network, arrays, path)
-    return network
+
+def _made(metadata: Mapping[str, str]) -> MaskNet:
+    return MaskNet(tuple(json.loads(metadata.get("widths", json.dumps(WIDTHS)))))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from torch import nn
 
 from fetalt2prep.io.sidecar import InputError
 from fetalt2prep.io.tensor_file import load_tensors, save_tensors
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def packaged(name: str) -> Path:
@@ -46,14 +48,26 @@ def card_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def read_weights(path: Path, known: str, *, writer: str) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
-    """Arrays by name and texts of a weights file of format ``known``, as the command ``writer`` leaves it.
+def load_network(
+    path: Path, known: str, make: Callable[[Mapping[str, str]], Network], *, writer: str
+) -> tuple[Network, dict[str, str]]:
+    """The network of a weights file of format ``known``, ready to answer, and the file's texts.
+
+    ``make`` builds an empty one from the texts; ``writer`` is the command that leaves such files.
 
     Raises
     ------
     InputError
-        The file is not what its card says, or of another format.
+        The file is not what its card says, or not of this network.
     """
+    arrays, metadata = _read(path, known, writer)
+    network = make(metadata)
+    _fill(network, arrays, path)
+    return network, metadata
+
+
+def _read(path: Path, known: str, writer: str) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
+    """Arrays by name and texts of a weights file that is what its card says."""
     card = card_path(path)
     if card.is_file():
         expected = json.loads(card.read_text("utf-8")).get("sha256")
@@ -68,14 +82,8 @@ def read_weights(path: Path, known: str, *, writer: str) -> tuple[dict[str, NDAr
     return arrays, metadata
 
 
-def fill(network: nn.Module, arrays: Mapping[str, NDArray[np.generic]], path: Path) -> None:
-    """Give a network its weights and make it ready to answer.
-
-    Raises
-    ------
-    InputError
-        The arrays are not those of this network.
-    """
+def _fill(network: nn.Module, arrays: Mapping[str, NDArray[np.generic]], path: Path) -> None:
+    """Give a network its weights and make it ready to answer."""
     values = {name: torch.from_numpy(np.asarray(array, np.float32)) for name, array in arrays.items()}
     missing, unexpected = network.load_state_dict(values, strict=False)
     lacking = [name for name in missing if not name.endswith("num_batches_tracked")]

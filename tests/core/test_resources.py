@@ -12,6 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fetalt2prep.core.geometry import Grid
+from fetalt2prep.core.recon import joint
 from fetalt2prep.core.recon.fields import build_field
 from fetalt2prep.core.recon.joint import reconstruct
 from fetalt2prep.core.recon.options import FIELDS, ReconOptions
@@ -42,6 +43,13 @@ with tight_heap() as tight:
 peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(expected, peak * 1024 / 1e6 - held, tight)
 """
+
+
+@pytest.fixture
+def few_steps(monkeypatch):
+    """All levels of a reconstruction, with two or three steps each: enough for sizes and pieces, not for T2."""
+    few = {mm: [replace(x, rounds=1, steps=2, last_steps=1) for x in joint.levels(mm)] for mm in (1.5, 2.5)}
+    monkeypatch.setattr(joint, "levels", few.__getitem__)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of memory where Linux says it")
@@ -102,7 +110,7 @@ def test_the_plan_counts_what_the_process_holds(phantom, options):
     assert plan(empty, options(mem_mb=1)) == Attempt(device="cpu")  # reconstruct says what is wrong
 
 
-def test_the_size_is_that_of_the_lattice(phantom, options):
+def test_the_size_is_that_of_the_lattice(phantom, options, few_steps):
     stacks = phantom.session(TE_S)
     recon = reconstruct(stacks, options(resolution_mm=1.5))
     size = size_of(stacks, options(resolution_mm=1.5))
@@ -147,7 +155,7 @@ class Limit(TorchDispatchMode):
         return result
 
 
-def test_running_out_of_memory_ends_in_smaller_pieces_and_says_so(phantom, options, monkeypatch):
+def test_running_out_of_memory_ends_in_smaller_pieces_and_says_so(phantom, options, monkeypatch, few_steps):
     monkeypatch.setattr("fetalt2prep.core.recon.resources.PIECES", (None, 1000, 500, 250))
     stacks, asked = phantom.session((0.08, 0.2), ("axial", "coronal")), options(field="siren-compact")
     n_points = reconstruct(stacks, asked).info["n_lattice_points"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -119,9 +120,9 @@ def test_every_mandatory_input_of_a_node_is_set_or_connected(builder: Any, optio
 @pytest.mark.parametrize("name", sorted(builders()))
 def test_builders_document_their_ports(name: str) -> None:
     builder = builders()[name]
-    documented = builder.__doc__ or ""
-    inputs, _, outputs = documented.partition("    Outputs\n    -------")
-    assert "    Inputs\n    ------" in inputs
+    documented = inspect.getdoc(builder) or ""  # from Python 3.13 on, the compiler takes the indentation off
+    inputs, _, outputs = documented.partition("\nOutputs\n-------")
+    assert "\nInputs\n------" in inputs
     workflow = builder()
     for node, text in (("inputnode", inputs), ("outputnode", outputs)):
         for port in workflow.get_node(node).inputs.copyable_trait_names():

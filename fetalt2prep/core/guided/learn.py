@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fetalt2prep.core.guided.network import GuidedNet, Shown, slot_of
 from fetalt2prep.core.guided.refine import CoarseMaps, Guide, anchor_of, guide_sigma
 from fetalt2prep.core.guided.refine_network import Switches, look_at
 from fetalt2prep.core.guided.terms import GuideTerm, Term
-from fetalt2prep.core.train_state import TrainState, set_rate
+from fetalt2prep.core.train_state import TrainState
+from fetalt2prep.core.training import Training
 from fetalt2prep.core.truncation import KSpaceTruncation
 
 
@@ -65,36 +65,22 @@ Draw = Callable[[int, int], Lesson]
 Learning = TrainState[GuidedNet]
 
 
-class GuidedTraining:
-    """The method for :func:`fetalt2prep.core.fit.fit`; batches depend on the seed and the step alone."""
+class GuidedTraining(Training[LearnOptions, Draw, GuidedNet]):
+    """One batch, one step of Adam."""
 
-    def __init__(self, options: LearnOptions, draw: Draw, state: Learning | None = None) -> None:
-        self.options, self.draw, self._state = options, draw, state
+    def new_state(self) -> Learning:
+        """See :func:`new_state`."""
+        return new_state(self.options)
 
-    def start(self) -> Learning:
-        """The state that was given, else a new network."""
-        return self._state if self._state is not None else new_state(self.options)
-
-    def step(self, state: Learning, i: int) -> tuple[Learning, Tensor]:
-        """One batch, one step of Adam."""
+    def backward(self, state: Learning) -> tuple[Tensor, Tensor]:
+        """Of the mean over a batch; the score is the loss."""
         options = self.options
-        set_rate(state, options.learning_rate, options.n_steps, options.warm_up)
-        state.network.train()
-        state.optimizer.zero_grad()
         total = torch.zeros((), device=options.device)
         for number in range(options.batch_size):  # grids differ from sample to sample
-            loss = two_terms(state.network, self.draw(state.step, number), options.switches) / options.batch_size
+            loss = two_terms(state.network, self.samples(state.step, number), options.switches) / options.batch_size
             loss.backward()
             total = total + loss.detach()
-        nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
-        state.optimizer.step()
-        state.step += 1
-        state.note(float(total))
-        return state, total
-
-    def snapshot(self, state: Learning) -> Learning:
-        """A copy."""
-        return copy.deepcopy(state)
+        return total, total
 
 
 def new_state(options: LearnOptions) -> Learning:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from fetalt2prep.core.mask.blobs import Blob, find_blobs
-from fetalt2prep.core.mask.guess import BrainGuess
+from fetalt2prep.core.mask.guess import BrainGuess, doubts
 from fetalt2prep.core.mask.resample import from_square_pixels, signal_percentile, to_square_pixels
 from fetalt2prep.core.mask.track import ellipsoid_overlap, extend, find_heads
 
@@ -130,13 +130,13 @@ def _judge(
     size = float(VOLUME_ML[0] <= volume_ml <= VOLUME_ML[1])
     whole = len({blob.slice_idx for blob in track}) / n_slices
     smooth = float(np.clip((shape - 0.5) / 0.3, 0, 1))
-    reasons = [f"volume {volume_ml:.0f} mL in {n_slices} slices"]
-    for value, limit, text in (
-        (score, 0.6, "outlines are not all round and ringed by dark skull"),
-        (smooth, 0.7, "the shape departs from an ellipsoid"),
-        (tall, 0.7, "height and width do not fit a head"),
-        (whole, 0.9, "slices are missing within"),
-    ):
-        if value < limit:
-            reasons.append(f"{text} ({value:.2f})")
-    return score * smooth * tall * size * whole, tuple(reasons)
+    reasons = doubts(
+        (
+            (score, 0.6, "outlines are not all round and ringed by dark skull"),
+            (smooth, 0.7, "the shape departs from an ellipsoid"),
+            (tall, 0.7, "height and width do not fit a head"),
+            (whole, 0.9, "slices are missing within"),
+        )
+    )
+    told = f"volume {volume_ml:.0f} mL in {n_slices} slices"
+    return score * smooth * tall * size * whole, (told, *reasons)

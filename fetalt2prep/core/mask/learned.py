@@ -12,7 +12,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
-from fetalt2prep.core.mask.guess import BrainGuess
+from fetalt2prep.core.mask.guess import BrainGuess, doubts
 from fetalt2prep.core.mask.network import BRIGHTEST, MULTIPLE, N_NEIGHBOURS, WORKING_MM, with_neighbours
 from fetalt2prep.core.mask.resample import Floats, from_square_pixels, signal_percentile, to_square_pixels
 from fetalt2prep.core.mask.slices import LEVEL, continuous, join_slices
@@ -225,16 +225,15 @@ def _outline(
     shape = ellipsoid_overlap(mask, spacing_mm)
     steady = continuous(mask, spacing_mm)
     size = float(VOLUME_ML[0] <= volume_ml <= VOLUME_ML[1])
-    reasons: list[str] = []
-    for value, limit, text in (
-        (agreement, 0.85, "views mirrored or of other brightness do not agree"),
-        (sure, 0.75, "the network is not sure"),
-        (shape, 0.7, "the shape departs from an ellipsoid"),
-        (steady, 0.9, "outlines jump between slices"),
-        (size, 0.5, "this is not the volume of a brain"),
-    ):
-        if value < limit:
-            reasons.append(f"{text} ({value:.2f})")
+    reasons = doubts(
+        (
+            (agreement, 0.85, "views mirrored or of other brightness do not agree"),
+            (sure, 0.75, "the network is not sure"),
+            (shape, 0.7, "the shape departs from an ellipsoid"),
+            (steady, 0.9, "outlines jump between slices"),
+            (size, 0.5, "this is not the volume of a brain"),
+        )
+    )
     trust = agreement * np.clip(sure / 0.8, 0, 1) * np.clip(shape / 0.75, 0, 1) * steady * max(size, 0.1)
     return BrainGuess(mask=mask, confidence=float(trust), reasons=tuple(reasons))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,11 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import ndimage
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from fetalt2prep.core.mask.network import BRIGHTEST, N_NEIGHBOURS, MaskNet
-from fetalt2prep.core.train_state import TrainState, n_joined, set_rate
+from fetalt2prep.core.train_state import TrainState, n_joined
+from fetalt2prep.core.training import Training
 
 READ = Callable[[int], NDArray[np.float16]]
 """Gives picture ``n``, (2, slice, y, x): pixels and share of brain."""
@@ -46,38 +46,25 @@ MaskState = TrainState[MaskNet]
 """Its score is the soft Dice overlap."""
 
 
-class MaskTraining:
-    """The method for :func:`fetalt2prep.core.fit.fit`; batches depend on the seed and the step alone."""
+class MaskTraining(Training[TrainOptions, READ, MaskNet]):
+    """One batch, one step of AdamW."""
 
-    def __init__(self, options: TrainOptions, read: READ, state: MaskState | None = None) -> None:
-        self.options, self.read, self._state = options, read, state
+    longest_gradient = 5.0
 
-    def start(self) -> MaskState:
-        """The state that was given, else a new network."""
-        return self._state if self._state is not None else new_state(self.options)
+    def new_state(self) -> MaskState:
+        """See :func:`new_state`."""
+        return new_state(self.options)
 
-    def step(self, state: MaskState, i: int) -> tuple[MaskState, Tensor]:
-        """One batch, one step of AdamW; the rate rises, then falls along a cosine to nothing."""
-        options = self.options
-        images, targets = draw_batch(options, self.read, state.step)
-        images = images.to(options.device, memory_format=torch.channels_last)
-        targets = targets.to(options.device)
-        set_rate(state, options.learning_rate, options.n_steps, options.warm_up)
-        state.network.train()
+    def backward(self, state: MaskState) -> tuple[Tensor, Tensor]:
+        """Of cross entropy and overlap; the score is the overlap."""
+        images, targets = draw_batch(self.options, self.samples, state.step)
+        images = images.to(self.options.device, memory_format=torch.channels_last)
+        targets = targets.to(self.options.device)
         logits = state.network(images)
         overlap = soft_dice(logits, targets)
         loss = functional.binary_cross_entropy_with_logits(logits, targets) + 1 - overlap
-        state.optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
-        state.optimizer.step()
-        state.step += 1
-        state.note(float(overlap.detach()))
-        return state, loss.detach()
-
-    def snapshot(self, state: MaskState) -> MaskState:
-        """A copy."""
-        return copy.deepcopy(state)
+        return loss.detach(), overlap.detach()
 
 
 def new_state(options: TrainOptions) -> MaskState:

@@ -9,13 +9,13 @@ from torch import Tensor
 
 from fetalt2prep.core.likelihood import gaussian
 from fetalt2prep.core.t2.fit import T2Fit
-from fetalt2prep.core.t2.nlls import as_decay
+from fetalt2prep.core.t2.nlls import as_decay, minimise_decay
 from fetalt2prep.core.t2.options import T2_RANGE_S
-from fetalt2prep.core.t2.scoring import Optimum, decay_objective, information, minimise
+from fetalt2prep.core.t2.scoring import Optimum, decay_objective, information
 from fetalt2prep.core.t2.straight_line import checked_range
 from fetalt2prep.core.t2.train_dictionary import TrainOptions, TrainTable, train_table
 from fetalt2prep.core.t2.voxels import Decay, Voxels, checked_times, fit_voxels
-from fetalt2prep.core.t2.weighted_loglinear import residual_variance, weighted_line
+from fetalt2prep.core.t2.weighted_loglinear import noise_factor, weighted_line
 
 MIN_ECHOES_FOR_B1 = 4
 B1_NUDGE = 0.01
@@ -85,19 +85,11 @@ def fit_epg_b1(
 
 
 def _minimise(voxels: Voxels, table: TrainTable, b1: Tensor, t2_range_s: tuple[float, float]) -> Optimum:
-    line = weighted_line(voxels)
-
     def log_shape(r2: Tensor, delay_s: Tensor, field: Tensor) -> tuple[Tensor, Tensor]:
         ratio, slope = table.ratio(r2, field)
         return ratio - r2 * delay_s, slope - delay_s
 
-    return minimise(
-        decay_objective(gaussian, log_shape),
-        (voxels.signal, voxels.weight, line.delay_s, b1),
-        line.level,
-        line.r2,
-        (1.0 / t2_range_s[1], 1.0 / t2_range_s[0]),
-    )
+    return minimise_decay(decay_objective(gaussian, log_shape), voxels, weighted_line(voxels), t2_range_s, b1)
 
 
 def _lowest(losses: Tensor, nodes: Tensor) -> Tensor:
@@ -119,10 +111,7 @@ def _decay(
     line = weighted_line(voxels)
     ratio, slope = table.ratio(best.r2, b1)
     predicted = torch.exp(best.level - best.r2 * line.delay_s + ratio)
-    noise = torch.ones_like(best.r2)
-    if not voxels.noise_known:
-        residual = torch.where(voxels.used, voxels.signal - predicted, 0.0)
-        noise = residual_variance(residual, voxels.used, n_parameters=n_parameters)
+    noise = noise_factor(voxels, predicted, n_parameters=n_parameters)
     told = information(voxels.weight, predicted, slope - line.delay_s)
     if n_parameters == 3:
         told = told - _taken_by_b1(voxels, table, best, b1, predicted, line.delay_s)

@@ -8,10 +8,10 @@ from torch import Tensor
 from fetalt2prep.core.likelihood import gaussian
 from fetalt2prep.core.t2.fit import T2Fit
 from fetalt2prep.core.t2.options import T2_RANGE_S
-from fetalt2prep.core.t2.scoring import Optimum, Terms, covariance, decay_objective, information, minimise
+from fetalt2prep.core.t2.scoring import Objective, Optimum, Terms, covariance, decay_objective, information, minimise
 from fetalt2prep.core.t2.straight_line import StraightLine, checked_range
 from fetalt2prep.core.t2.voxels import Decay, Voxels, fit_voxels
-from fetalt2prep.core.t2.weighted_loglinear import residual_variance, weighted_line
+from fetalt2prep.core.t2.weighted_loglinear import noise_factor, weighted_line
 
 
 def fit_nlls(
@@ -34,10 +34,7 @@ def fit_nlls(
     def estimate(voxels: Voxels) -> Decay:
         line = weighted_line(voxels)
         best = minimise_exponential(gaussian, voxels, line, bounds)
-        noise = torch.ones_like(best.r2)
-        if not voxels.noise_known:
-            residual = torch.where(voxels.used, voxels.signal - exponential(best, line), 0.0)
-            noise = residual_variance(residual, voxels.used, n_parameters=2)
+        noise = noise_factor(voxels, exponential(best, line), n_parameters=2)
         return exponential_decay(best, line, voxels.weight, noise, bounds)
 
     return fit_voxels(estimate, echoes, te_s, stderr=stderr, floor=floor, lowest=-torch.inf)
@@ -49,13 +46,15 @@ def minimise_exponential(terms: Terms, voxels: Voxels, line: StraightLine, t2_ra
     def log_shape(r2: Tensor, delay_s: Tensor) -> tuple[Tensor, Tensor]:
         return -r2 * delay_s, -delay_s
 
-    return minimise(
-        decay_objective(terms, log_shape),
-        (voxels.signal, voxels.weight, line.delay_s),
-        line.level,
-        line.r2,
-        (1.0 / t2_range_s[1], 1.0 / t2_range_s[0]),
-    )
+    return minimise_decay(decay_objective(terms, log_shape), voxels, line, t2_range_s)
+
+
+def minimise_decay(
+    objective: Objective, voxels: Voxels, line: StraightLine, t2_range_s: tuple[float, float], *more: Tensor
+) -> Optimum:
+    """Best decay of any shape, started from a straight line of the logarithm; ``more`` ends the objective's data."""
+    data = (voxels.signal, voxels.weight, line.delay_s, *more)
+    return minimise(objective, data, line.level, line.r2, (1.0 / t2_range_s[1], 1.0 / t2_range_s[0]))
 
 
 def exponential(best: Optimum, line: StraightLine) -> Tensor:

@@ -29,7 +29,7 @@ def fit_weighted_loglinear(
 
     def estimate(voxels: Voxels) -> Decay:
         line = weighted_line(voxels)
-        noise = 1.0 if voxels.noise_known else _noise_variance(voxels, line)
+        noise = noise_factor(voxels, torch.exp(line.level - line.r2 * line.delay_s), n_parameters=2)
         return line_decay(voxels, line, (noise / line.sum_w, noise / line.spread, torch.zeros_like(line.r2)), bounds)
 
     return fit_voxels(estimate, echoes, te_s, stderr=stderr, floor=floor)
@@ -40,13 +40,14 @@ def weighted_line(voxels: Voxels) -> StraightLine:
     return straight_line(voxels, voxels.signal.clamp(min=0).square() * voxels.weight)
 
 
-def _noise_variance(voxels: Voxels, line: StraightLine) -> Tensor:
-    """Variance of the echoes from the residual of the signal, (voxel,); NaN without a degree of freedom."""
-    residual = torch.where(voxels.used, voxels.signal - torch.exp(line.level - line.r2 * line.delay_s), 0.0)
-    return residual_variance(residual, voxels.used, n_parameters=2)
+def noise_factor(voxels: Voxels, predicted: Tensor, *, n_parameters: int) -> Tensor:
+    """What the variances of a fit are multiplied by, (voxel,): 1 where the noise is known.
 
-
-def residual_variance(residual: Tensor, used: Tensor, *, n_parameters: int) -> Tensor:
-    """Sum of squares over degrees of freedom, (echo, voxel) -> (voxel,); NaN where there is none."""
-    dof = used.sum(0) - n_parameters
+    Else the variance of the echoes from the residual, its sum of squares over the degrees of freedom; NaN without one.
+    ``predicted``: fitted echoes, (echo, voxel).
+    """
+    if voxels.noise_known:
+        return torch.ones_like(predicted[0])
+    residual = torch.where(voxels.used, voxels.signal - predicted, 0.0)
+    dof = voxels.used.sum(0) - n_parameters
     return torch.where(dof > 0, residual.square().sum(0) / dof.clamp(min=1), torch.nan)

@@ -95,9 +95,8 @@ def _reconstruction(start: str, te_s: Sequence[float], *, fit_t2: bool) -> None:
         write_image(0.015 * first, AFFINE, Path(f"{start}_desc-rmse_T2w.nii.gz"))
 
 
-@pytest.fixture
-def make_session(tmp_path: Path) -> MakeSession:
-    """Write one session's derivatives below a temporary folder and return that folder."""
+def session_writer(root: Path) -> MakeSession:
+    """A function that writes one session's derivatives below ``root`` and returns it."""
 
     def make(
         session: str | None = None,
@@ -111,7 +110,7 @@ def make_session(tmp_path: Path) -> MakeSession:
         facts: dict[str, object] | None = None,
     ) -> Path:
         name = "sub-01" + (f"_ses-{session}" if session else "")
-        anat = tmp_path / "sub-01" / (f"ses-{session}" if session else "") / "anat"
+        anat = root / "sub-01" / (f"ses-{session}" if session else "") / "anat"
         anat.mkdir(parents=True)
         stack_affine = np.diag([-1.5, 1.5, 4.5, 1.0])
         mask = ball(STACK_SHAPE, stack_affine, 9.0)
@@ -133,6 +132,12 @@ def make_session(tmp_path: Path) -> MakeSession:
             write_rows(slices, Path(f"{start}_desc-slices_stats.tsv"))
             info = {"model": "decay", "field": "grid", "seed": 7, "loss": [1.0 / k for k in range(1, 40)]}
             Path(f"{start}_desc-recon_stats.json").write_text(json.dumps(info | (facts or {})))
-        return tmp_path
+        return root
 
     return make
+
+
+@pytest.fixture
+def make_session(tmp_path: Path) -> MakeSession:
+    """:func:`session_writer` below a temporary folder."""
+    return session_writer(tmp_path)

@@ -21,7 +21,7 @@ from bids_app.report.measured import stack_pictures
 from bids_app.report.page import NIIVUE, script_hash
 from bids_app.report.page import SECTIONS as TITLES
 
-from .conftest import AFFINE, SHAPE, write_image, write_rows
+from .conftest import AFFINE, SHAPE, session_writer, write_image, write_rows
 
 EVIL = "<script>document.title='owned'</script>"
 SECTIONS = list(TITLES)
@@ -73,9 +73,15 @@ def build(out_dir: Path, **arguments: object) -> Reader:
     return Reader(path.read_text(encoding="utf-8"))
 
 
-def test_a_whole_session_is_told_in_words_and_figures(make_session) -> None:
-    out_dir = make_session()
-    page = build(out_dir)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Reader]:
+    """A sound session and its page, for tests that only look."""
+    out_dir = session_writer(tmp_path_factory.mktemp("whole"))()
+    return out_dir, build(out_dir)
+
+
+def test_a_whole_session_is_told_in_words_and_figures(whole) -> None:
+    out_dir, page = whole
     assert list(page.sections) == SECTIONS
     summary = page.sections["summary"]
     assert "3 of 4 stacks were used, at 3 echo times (100, 200 and 300 ms)." in summary
@@ -119,8 +125,9 @@ def test_the_standard_error_states_its_range_and_what_lies_above(make_session) -
     image = nib.load(path)
     stderr_s = image.get_fdata()
     brain = np.isfinite(stderr_s)
-    assert "Standard error of T2 from noise alone" in build(out_dir).sections["t2"]
-    assert "0 to 10 ms (0 % of the brain voxels above)" in build(out_dir).sections["t2"]  # 4 % of 250 ms
+    before = build(out_dir).sections["t2"]
+    assert "Standard error of T2 from noise alone" in before
+    assert "0 to 10 ms (0 % of the brain voxels above)" in before  # 4 % of 250 ms
     i, j, _ = np.indices(brain.shape)
     stderr_s[brain & (i == 3) & (j < 8)] = 2.0
     share = 100 * np.mean(stderr_s[brain] == 2.0)
@@ -140,9 +147,8 @@ def test_a_standard_error_beyond_t2_itself_is_pointed_out(make_session) -> None:
     assert "exceeds T2 itself in 100 % of the brain voxels" in build(out_dir).sections["summary"]
 
 
-def test_every_picture_exists_has_words_and_lies_beside_the_page(make_session) -> None:
-    out_dir = make_session()
-    page = build(out_dir)
+def test_every_picture_exists_has_words_and_lies_beside_the_page(whole) -> None:
+    out_dir, page = whole
     pictures = page.all("img")
     assert len(pictures) == 3 + 3 + 2 + 4  # sheets, slices, raw and result; the map three times and its errors
     for picture in pictures:
@@ -152,9 +158,8 @@ def test_every_picture_exists_has_words_and_lies_beside_the_page(make_session) -
     assert all(a.get("aria-label") for a in page.all("svg"))
 
 
-def test_nothing_is_loaded_from_a_network_and_only_our_scripts_run(make_session) -> None:
-    out_dir = make_session()
-    page = build(out_dir)
+def test_nothing_is_loaded_from_a_network_and_only_our_scripts_run(whole) -> None:
+    out_dir, page = whole
     text = (out_dir / "sub-01.html").read_text(encoding="utf-8")
     names = {tag for tag, _ in page.tags}
     assert not names & {"link", "iframe", "object", "embed", "base", "form"}
@@ -176,9 +181,8 @@ def test_nothing_is_loaded_from_a_network_and_only_our_scripts_run(make_session)
     assert not re.findall(r"@import|url\((?!#)", text.partition("<script")[0])
 
 
-def test_the_viewer_holds_the_volumes_on_the_ranges_of_the_pictures(make_session) -> None:
-    out_dir = make_session()
-    page = build(out_dir)
+def test_the_viewer_holds_the_volumes_on_the_ranges_of_the_pictures(whole) -> None:
+    out_dir, page = whole
     (data,) = [json.loads(script) for attrs, script in page.scripts if attrs.get("id") == "volumes-0"]
     labels = [volume["label"] for volume in data["volumes"]]
     assert labels == ["Echo at 100 ms", "Echo at 200 ms", "Echo at 300 ms", "T2", "Standard error of T2"]
@@ -224,8 +228,8 @@ def test_without_a_t2_map_the_viewer_shows_the_echoes(make_session) -> None:
     assert [volume["over"] for volume in data["volumes"]] == [False]
 
 
-def test_tables_pictures_and_slices_are_reached_with_the_keyboard(make_session) -> None:
-    page = build(make_session())
+def test_tables_pictures_and_slices_are_reached_with_the_keyboard(whole) -> None:
+    _, page = whole
     regions = [
         a for tag, a in page.tags if tag == "div" and (a.get("class") or "").split(" ")[0] in ("scroll", "picture")
     ]

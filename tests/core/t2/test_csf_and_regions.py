@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.t2_estimators import auc
 from fetalt2prep.core.signal import monoexponential
 from fetalt2prep.core.t2.csf import CsfOptions, csf_share
 from fetalt2prep.core.t2.fit import T2Reason
@@ -23,15 +24,6 @@ def mixture(share: torch.Tensor, t2_s: torch.Tensor | float = CORTEX_S) -> torch
     t2 = torch.as_tensor(t2_s, dtype=torch.float64).expand_as(share)
     fluid = monoexponential(1000.0 * share, torch.full_like(share, 1.9), FETAL_S)
     return monoexponential(S0 * (1 - share), t2, FETAL_S) + fluid
-
-
-def auc(score: torch.Tensor, positive: torch.Tensor) -> float:
-    """Area under the receiver operating characteristic, by ranks."""
-    rank = torch.empty(len(score), dtype=torch.float64)
-    rank[score.argsort()] = torch.arange(1, len(score) + 1, dtype=torch.float64)
-    n_positive = int(positive.sum())
-    n_negative = len(score) - n_positive
-    return float((rank[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
 
 
 def test_five_per_cent_of_fluid_moves_t2_by_a_fifth() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from fetalt2prep.core.denoise.unet.cascade import DenoisingCascade
 from fetalt2prep.core.denoise.unet.loss import WEIGHT_L1, cascade_loss
 from fetalt2prep.core.denoise.unet.network import WIDTHS
-from fetalt2prep.core.train_state import TrainState, n_joined, set_rate
+from fetalt2prep.core.train_state import TrainState, n_joined
+from fetalt2prep.core.training import Training
 
 Read = Callable[[int], NDArray[Any]]
 """Gives scene ``n``: its pairs, (slice,), with the fields ``measured``, ``target``, ``sigma`` and ``error``."""
@@ -58,41 +58,27 @@ class TrainOptions:
 Denoising = TrainState[DenoisingCascade]
 
 
-class DenoiserTraining:
-    """The method for :func:`fetalt2prep.core.fit.fit`; batches depend on the seed and the step alone."""
+class DenoiserTraining(Training[TrainOptions, Read, DenoisingCascade]):
+    """One batch, one step of Adam; half precision on a GPU alone."""
 
-    def __init__(self, options: TrainOptions, read: Read, state: Denoising | None = None) -> None:
-        self.options, self.read, self._state = options, read, state
+    def new_state(self) -> Denoising:
+        """See :func:`new_state`."""
+        return new_state(self.options)
 
-    def start(self) -> Denoising:
-        """The state that was given, else a new network."""
-        return self._state if self._state is not None else new_state(self.options)
-
-    def step(self, state: Denoising, i: int) -> tuple[Denoising, Tensor]:
-        """One batch, one step of Adam; half precision on a GPU alone."""
-        options = self.options
+    def backward(self, state: Denoising) -> tuple[Tensor, Tensor]:
+        """Of the stages that are trained at this step; the score is the gain in PSNR, dB."""
+        options, network = self.options, state.network
         measured, target, sigma, weight = (
-            part.to(options.device) for part in draw_batch(options, self.read, state.step)
+            part.to(options.device) for part in draw_batch(options, self.samples, state.step)
         )
-        set_rate(state, options.learning_rate, options.n_steps, options.warm_up)
-        network = state.network.train()
         single = state.step < options.single_share * options.n_steps
         network.n_stages = 1 if single else options.n_stages
         with torch.autocast("cuda", torch.bfloat16, enabled=options.device.startswith("cuda")):
             found = network(measured.contiguous(memory_format=torch.channels_last), sigma)
         loss = cascade_loss(target, [x.float() for x in found], network.n_stages, options.weight_l1, weight)
         network.n_stages = options.n_stages
-        state.optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        state.optimizer.step()
-        state.step += 1
-        state.note(float(gain_db(target, measured, found[-1].detach()).mean()))
-        return state, loss.detach()
-
-    def snapshot(self, state: Denoising) -> Denoising:
-        """A copy."""
-        return copy.deepcopy(state)
+        return loss.detach(), gain_db(target, measured, found[-1].detach()).mean()
 
 
 def new_state(options: TrainOptions) -> Denoising:
