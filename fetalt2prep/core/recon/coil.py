@@ -19,7 +19,7 @@ from fetalt2prep.core.slice_op import blur
 LONGEST_STEP = 0.5  # of the logarithm of the factor in one update
 LEAST_WEIGHT = 1e-9
 SPACING_MM, TOUCH_VOXELS = 5.0, 0.8  # of the grid on which the volumes answer; thick slices touch on it
-RIDGE = 2e-3  # on slopes: residuals of a tenth, a few hundred of them independent, a factor of 15 %
+RIDGE_SLICES = 0.3  # slices that a slope counts as: pixels of a slice err alike, by a tenth; the factor is about 15 %
 STIFFER = 2.0  # times that for each further degree: coils are smooth
 MOST_PIXELS = 15_000  # twenty coefficients need no more
 
@@ -48,7 +48,8 @@ def coil_factor(
     normal = alone.T @ (share * alone)
     before = torch.linalg.lstsq(terms[some].double(), _centred(present.log()[some], trust[some]).double()[:, None])
     pull = alone.T @ (share * rest) + normal @ before.solution
-    ridge = torch.tensor([RIDGE * STIFFER ** (sum(power) - 1) for power in POWERS[1:]]).to(normal)
+    n_slices = max(1, len(slices.slice_idx.unique()))
+    ridge = torch.tensor([RIDGE_SLICES / n_slices * STIFFER ** (sum(power) - 1) for power in POWERS[1:]]).to(normal)
     log_factor = (terms.double() @ torch.linalg.solve(normal + torch.diag(ridge), pull))[:, 0].float()
     return torch.exp(_centred(log_factor, weight))
 

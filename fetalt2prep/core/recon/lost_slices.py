@@ -22,6 +22,7 @@ from fetalt2prep.core.recon.rough_volumes import RoughVolumes, bright_slices, ec
 from fetalt2prep.core.recon.slices import Slices
 
 LOST_SHARE = 0.75  # of the median slice's correlation with the others; measured: lost ones have less, good ones more
+LEFT_OUT_SHARE = 0.4  # of the same: below, a slice that was not found counts for nothing; ends of the brain have more
 LEAST_MEDIAN = 0.5  # correlation of the median slice: below, all look alike or all are elsewhere, and none is judged
 LEAST_SHARE = 0.2  # of the pixels of the stack's median slice: fewer fit anywhere
 LEAST_CONTRAST = 3.0  # noise standard deviations by which pixels differ: noise alone agrees with nothing
@@ -38,8 +39,9 @@ class Placed:
 
     poses: Rigid
     volumes: RoughVolumes  # of every package, from slices that are not lost
+    agreement: Tensor  # (slice,) correlation with the other packages
     least: float  # correlation below which a slice is lost
-    lost: Tensor  # (slice,) bool
+    lost: Tensor  # (slice,) bool; in the end those that agree with nothing, wherever they were looked for
     large: Tensor  # (slice,) bool: enough of the brain is seen, and no void, to tell
     found: Tensor  # (slice,) bool: was lost, and agrees elsewhere
 
@@ -58,7 +60,9 @@ def search_lost(slices: Slices, poses: Rigid) -> Placed:
             break
         placed = judge(slices, placed.poses)
     way_mm = (placed.poses.shift_mm - poses.shift_mm).norm(dim=1)
-    placed = replace(placed, found=start & ~placed.lost & (way_mm > FOUND_MM))
+    found = start & ~placed.lost & (way_mm > FOUND_MM)
+    nowhere = placed.lost & (placed.agreement < LEFT_OUT_SHARE / LOST_SHARE * placed.least)
+    placed = replace(placed, found=found, lost=nowhere)
     return _small_follow(slices, placed) if bool((placed.found | placed.lost).any()) else placed
 
 
@@ -71,14 +75,14 @@ def judge(slices: Slices, poses: Rigid) -> Placed:
     volumes = RoughVolumes(slices, poses, slices.package_of, usable & ~lost)
     agreement = _agreement(slices, poses, volumes)
     least = LOST_SHARE * _median(agreement[large])
-    none = torch.zeros_like(large)
     return Placed(
         poses=poses,
         volumes=volumes,
+        agreement=agreement,
         least=least,
         lost=_outnumbered(large & (agreement < least), large),
         large=large,
-        found=none,
+        found=torch.zeros_like(large),
     )
 
 
