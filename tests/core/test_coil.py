@@ -23,10 +23,10 @@ def slices(phantom) -> Slices:
 
 @pytest.fixture(scope="module")
 def moving(slices) -> Rigid:
-    """Every stack elsewhere, by up to 17 degrees and some millimetres."""
+    """Every stack elsewhere, by up to 34 degrees about each axis and some millimetres."""
     generator = torch.Generator().manual_seed(3)
     n_stacks = len(slices.names)
-    turn = 0.3 * (2 * torch.rand(n_stacks, 3, generator=generator) - 1)
+    turn = 0.6 * (2 * torch.rand(n_stacks, 3, generator=generator) - 1)
     shift = 6.0 * (2 * torch.rand(n_stacks, 3, generator=generator) - 1)
     return Rigid.identity(slices.centres_mm).nudged(turn[slices.stack_of], shift[slices.stack_of])
 
@@ -61,7 +61,9 @@ def test_the_factor_is_found_though_the_volumes_follow_it(phantom, slices, movin
     found = fitted(slices, moving, true, torch.ones_like(true))
     error = (found / true).log()
     assert float(true.log().std()) > 0.05
-    assert float(error.std()) < 0.45 * float(true.log().std())  # the ridge keeps a third: the head hardly moved
+    # six small stacks: the ridge keeps a part; without the elimination nothing at all would be found here
+    assert float(error.std()) < 0.6 * float(true.log().std())
+    assert float(torch.corrcoef(torch.stack((found.log(), true.log())))[0, 1]) > 0.9
     assert abs(float(found.log().mean())) < 1e-5
 
 
