@@ -19,8 +19,9 @@ import torch
 from scipy import ndimage
 
 from benchmarks.guided import FACTORS, GUIDES, HERE, subject
+from fetalt2prep.core.guided.given import Guide
 from fetalt2prep.core.guided.options import GuidedOptions
-from fetalt2prep.core.guided.refine import Guide, Refined, refine
+from fetalt2prep.core.guided.refine import Refined, refine
 from fetalt2prep.core.guided.refine_network import refine_by_network
 from fetalt2prep.io.guided_weights import load_guided_net, packaged_guided_net
 from fetalt2prep.sim.guided.case import GuidedCase

@@ -12,21 +12,15 @@ import torch
 from torch import Tensor
 
 from fetalt2prep.core.guided.first import first_maps, plain_maps
+from fetalt2prep.core.guided.given import CoarseMaps, Guide, check_inputs
 from fetalt2prep.core.guided.held import Held, held_to
 from fetalt2prep.core.guided.network import GuidedNet, Shown, blind_maps, inputs_of, slot_of
 from fetalt2prep.core.guided.options import GuidedOptions
-from fetalt2prep.core.guided.refine import (
-    FOREIGN_AT_FIRST,
-    CoarseMaps,
-    Guide,
-    Refined,
-    account,
-    check_inputs,
-    is_foreign,
-)
+from fetalt2prep.core.guided.refine import Refined, account
 from fetalt2prep.core.guided.trained_on import check_answerable
 from fetalt2prep.core.guided.trust import Trust, trust_guide
 from fetalt2prep.core.guided.unknowns import Maps
+from fetalt2prep.core.guided.use import FOREIGN_AT_FIRST, is_foreign
 from fetalt2prep.core.truncation import KSpaceTruncation
 
 N_PASSES = 2
@@ -101,7 +95,8 @@ def refine_by_network(
             maps = _between(maps, best.maps, best.held.belief)
     for answer in answers:  # a guide by itself is told of as such
         trusts |= answer.trusts
-    beliefs = [t.belief for t in trusts.values()] if best is None else [best.held.belief]
+    doubted = [*(t.belief for t in trusts.values()), *(a.held.belief for a in answers)]
+    beliefs = doubted if best is None else [best.held.belief]
     uses = {g.name: "signal" if best is not None and g.name in best.trusts else "none" for g in guides}
     return Refined(
         pd=inside * maps.pd,
@@ -111,10 +106,6 @@ def refine_by_network(
         info=account(guides, trusts, uses, mask)
         | {
             "anchor": "network",
-            "losses": [],
-            "stop": "MAX_STEPS",
-            "advice": "A trained network answered; nothing was fitted to this subject.",
-            "n_steps": N_PASSES,
             "answers": [answer.account() for answer in answers],
         },
     )

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from fetalt2prep.core.guided.options import GuidedOptions
-from fetalt2prep.core.guided.refine import refine, use_of
+from fetalt2prep.core.guided.refine import refine
 from fetalt2prep.core.guided.subject import SubjectFit, fit_subject
 from fetalt2prep.core.guided.terms import EdgePrior, GuideTerm, edge_weights
 from fetalt2prep.core.guided.trust import trust_guide
 from fetalt2prep.core.guided.unknowns import Coordinates, Maps
+from fetalt2prep.core.guided.use import use_of
 from fetalt2prep.core.metrics import hfen
 from fetalt2prep.core.signal import InversionRecovery, SpinEcho
 
