@@ -63,7 +63,7 @@ def refine_files(request: GuidedRequest, folder: Path, on_step: OnStep | None = 
     maps = coarse.in_box(grid, request)
     guides = []
     for n, (file, volume) in enumerate(zip(request.guides, volumes, strict=True), start=1):
-        show(f"guide {n}: registration", n - 1, len(volumes), 0.0)
+        show(f"guide {n}: {'registration' if request.register else 'reading'}", n - 1, len(volumes), 0.0)
         placement = registered(file, volume, maps, see, inside, grid) if request.register else None
         guides.append(placed(f"guide-{n}", file, volume, placement, grid, inside))
     images = [one.guide for one in guides]
