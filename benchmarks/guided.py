@@ -22,8 +22,9 @@ from torch.nn import functional
 from benchmarks.cases import HERE
 from fetalt2prep.core import metrics
 from fetalt2prep.core.guided.options import GuidedOptions
-from fetalt2prep.core.guided.refine import Refined, guide_sigma, refine
+from fetalt2prep.core.guided.refine import Refined, refine
 from fetalt2prep.core.guided.refine_network import refine_by_network
+from fetalt2prep.core.guided.stages import guide_sigma
 from fetalt2prep.core.guided.subject import SubjectFit, fit_subject
 from fetalt2prep.core.guided.terms import EdgePrior, GuideTerm, edge_weights
 from fetalt2prep.core.guided.unknowns import Coordinates, Maps

@@ -35,7 +35,7 @@ class CoarseMaps:
     """Relative standard error of each map's values."""
     te_s: tuple[float, ...] = ()
     """Echo times from which T2 was fitted; the anchor is then the signal at these times, see
-    :func:`fetalt2prep.core.guided.refine.anchor_of`."""
+    :func:`fetalt2prep.core.guided.stages.anchor_of`."""
 
 
 def without_t1(model: SignalModel) -> SpinEcho:

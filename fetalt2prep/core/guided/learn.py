@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from fetalt2prep.core.guided.given import CoarseMaps, Guide
 from fetalt2prep.core.guided.network import GuidedNet, Shown, slot_of
-from fetalt2prep.core.guided.refine import anchor_of, guide_sigma
 from fetalt2prep.core.guided.refine_network import Switches, look_at
+from fetalt2prep.core.guided.stages import anchor_of, guide_sigma
 from fetalt2prep.core.guided.terms import GuideTerm, Term
 from fetalt2prep.core.train_state import TrainState, set_rate
 from fetalt2prep.core.truncation import KSpaceTruncation

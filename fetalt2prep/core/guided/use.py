@@ -78,6 +78,9 @@ def reason_of(
         return f"{use}, as asked ({how})"
     if use == "signal":
         return f"its values are data: {gain_known(guide, coarse, gain)} ({how})"
+    if misfit := row.get("misfit"):
+        numbers = f"misfit {misfit['with_its_values']:.2f} per datum; up to {misfit['allowed']:.2f} is allowed"
+        return f"only its edges count: with its values the maps do not explain the coarse data ({numbers}; {how})"
     most = tight(coarse)
     why = f"the spread is above {most:g}" if spread >= most else "its gain cannot be told from the maps"
     return f"only its edges count: {why} ({how})"
