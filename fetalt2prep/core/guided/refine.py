@@ -81,8 +81,9 @@ def refine(
         uses |= {g.name: use_of(g, trusts[g.name], coarse, mask, options) for g in tried}
     used = [g for g in tried if uses[g.name] != "none"]
     valued = [g for g in used if uses[g.name] == "signal"]
-    # A guide in its place helps to explain the coarse data; one that is not, contradicts them.
-    most = max(alone.misfit, NOISE_ALONE) if options.use == "auto" else math.inf
+    # A guide in its place helps to explain coarse maps; one that is not, contradicts them.
+    judged = options.use == "auto" and coarse.t1_s is not None
+    most = max(alone.misfit, NOISE_ALONE) if judged else math.inf
     best, misfits = None, dict[str, float]()
     if valued:
         start = found.maps if len(used) == len(tried) else alone.maps
@@ -98,7 +99,7 @@ def refine(
     worst = torch.stack([t.mismatch for t in trusts.values()]).amax(0) if trusts else torch.zeros_like(inside)
     rows = account(guides, trusts, uses, mask)
     for row in rows["guides"]:
-        if row["name"] in misfits and options.use == "auto":
+        if row["name"] in misfits and judged:
             row["misfit"] = {"with_its_values": misfits[row["name"]], "allowed": most}
     return Refined(
         pd=inside * found.maps.pd,
