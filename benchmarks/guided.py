@@ -22,8 +22,9 @@ from torch.nn import functional
 from benchmarks.cases import HERE
 from fetalt2prep.core import metrics
 from fetalt2prep.core.guided.options import GuidedOptions
-from fetalt2prep.core.guided.refine import Refined, guide_sigma, refine
+from fetalt2prep.core.guided.refine import Refined, refine
 from fetalt2prep.core.guided.refine_network import refine_by_network
+from fetalt2prep.core.guided.stages import guide_sigma
 from fetalt2prep.core.guided.subject import SubjectFit, fit_subject
 from fetalt2prep.core.guided.terms import EdgePrior, GuideTerm, edge_weights
 from fetalt2prep.core.guided.unknowns import Coordinates, Maps
@@ -154,14 +155,14 @@ def ways(n_steps: int, weights: Path | None) -> dict[str, Callable[[GuidedCase],
     return found
 
 
-def timing(n_steps: int, weights: Path | None) -> dict[str, Any]:
-    """Seconds and memory of a grid of 100^3, half of it brain, both guides."""
+def timing(n_steps: int, weights: Path | None, only: str = "") -> dict[str, Any]:
+    """Seconds and memory of a grid of 100^3, half of it brain, both guides; of ways whose name begins so."""
     side = 100
     head = draw_head(np.random.default_rng([SEED, 99]), SlabOptions(n_slices=side, spacing_mm=1.4, multiple=side))
     case = draw_guided_case(np.random.default_rng([SEED, 99, 1]), head.maps, 2)
     rows: dict[str, Any] = {"grid": list(head.maps.mask.shape), "threads": torch.get_num_threads(), "n_steps": n_steps}
     for name, way in ways(n_steps, weights).items():
-        if name.endswith(" both"):
+        if name.endswith(" both") and name.startswith(only):
             meter = Meter()
             way(case)
             rows[name] = meter.read()
@@ -185,7 +186,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.out.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 
     if args.time:
-        kept["time"] |= timing(args.steps, args.weights)
+        kept["time"] |= timing(args.steps, args.weights, args.only or "")
         print(json.dumps(kept["time"]))
         keep()
         return

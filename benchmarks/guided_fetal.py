@@ -33,7 +33,8 @@ import numpy as np
 from benchmarks.cases import CASES, HERE
 from fetalt2prep.core.guided.options import GuidedOptions
 from fetalt2prep.core.signal import SpinEcho
-from fetalt2prep.io.guided_files import GuidedRequest, GuideFile, refine_files
+from fetalt2prep.io.guided_files import refine_files
+from fetalt2prep.io.guided_request import GuidedRequest, GuideFile
 from fetalt2prep.io.sidecar import read_sidecar
 from fetalt2prep.io.volume import read_volume, save_volume
 from fetalt2prep.itk.resample import resample

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fetalt2prep.core.guided.options import METHODS, USES, GuidedOptions
 
 if TYPE_CHECKING:
-    from fetalt2prep.io.guided_files import GuideFile
+    from fetalt2prep.io.guided_request import GuideFile
 
 KINDS = ("se", "ir", "spgr", "mprage")
 PARAMETERS = {
@@ -98,17 +98,14 @@ def _add_fit(group: argparse._ArgumentGroup) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Read, refine, write, say what was chosen."""
     from fetalt2prep.cli.progress_bar import ProgressBar
-    from fetalt2prep.io.guided_files import GuidedRequest, refine_files
+    from fetalt2prep.io.guided_files import refine_files
+    from fetalt2prep.io.guided_request import GuidedRequest
 
     a = arguments
     if (a.out / "T2map.nii.gz").exists() and not a.force:
         raise ValueError(
             f"{a.out / 'T2map.nii.gz'}: is there already; name another folder, or add --force to replace it."
         )
-    if a.voxel is not None and not a.voxel > 0:
-        raise ValueError(f"--voxel is {a.voxel}; give millimetres above 0.")
-    if not 0 < a.error < 1:
-        raise ValueError(f"--error is {a.error}; give a share between 0 and 1, such as 0.02.")
     request = GuidedRequest(
         t2map=a.t2map,
         s0map=a.s0map,
@@ -143,7 +140,7 @@ def _registration(account: object) -> str:
 
 def _guides(a: argparse.Namespace) -> list[GuideFile]:
     from fetalt2prep.io.guide_sequence import guide_sequence
-    from fetalt2prep.io.guided_files import GuideFile
+    from fetalt2prep.io.guided_request import GuideFile
 
     n = len(a.guide)
     if len(a.guide_kind) not in (1, n):

@@ -96,7 +96,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _measure(path: Path, unseen: ArrayPool, options: LearnOptions) -> list[dict[str, float]]:
-    """High-frequency error of T1 and T2, zero-filled and refined, mean over heads that were not trained on."""
+    """High-frequency error of T1 and T2, zero-filled and refined, mean over heads that were not trained on; and on how
+    many of them the answer was refused, so that the refined maps are the plain coarse ones.
+    """
     import numpy as np
 
     from fetalt2prep.core import metrics
@@ -110,7 +112,7 @@ def _measure(path: Path, unseen: ArrayPool, options: LearnOptions) -> list[dict[
     network, switches = load_guided_net(path)
     rows = []
     for factor in FACTORS:
-        found = []
+        found, n_refused = [], 0
         for n in range(unseen.n_arrays):
             maps = RelaxationMaps.of(unseen.read(n).astype(np.float32))
             case = draw_guided_case(np.random.default_rng([VALIDATION_SEED, n, factor]), maps, factor)
@@ -118,6 +120,7 @@ def _measure(path: Path, unseen: ArrayPool, options: LearnOptions) -> list[dict[
             refined = refine_by_network(
                 case.coarse, guides, case.see, case.mask, GuidedOptions(), network=network, switches=switches
             )
+            n_refused += not any(answer["good"] for answer in refined.info["answers"])
             assert case.coarse.t1_s is not None
             assert refined.t1_s is not None
             pairs = (
@@ -127,7 +130,8 @@ def _measure(path: Path, unseen: ArrayPool, options: LearnOptions) -> list[dict[
             found.append([metrics.hfen(true, image.numpy(), maps.mask) for true, image in pairs])
         names = ("t1_before", "t1_after", "t2_before", "t2_after")
         rows.append(
-            {"factor": factor, "n_heads": len(found)} | dict(zip(names, np.mean(found, 0).tolist(), strict=True))
+            {"factor": factor, "n_heads": len(found), "n_refused": n_refused}
+            | dict(zip(names, np.mean(found, 0).tolist(), strict=True))
         )
     return rows
 

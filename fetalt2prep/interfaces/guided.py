@@ -85,7 +85,7 @@ class GuidedSuperResolution(SimpleInterface):
     def _request(self) -> Any:
         from fetalt2prep.core.guided.options import GuidedOptions
         from fetalt2prep.io.guide_sequence import guide_sequence
-        from fetalt2prep.io.guided_files import GuidedRequest, GuideFile
+        from fetalt2prep.io.guided_request import GuidedRequest, GuideFile
 
         i = self.inputs
         files = [Path(path) for path in i.guide_files]
@@ -105,7 +105,7 @@ class GuidedSuperResolution(SimpleInterface):
             ],
             te_s=tuple(i.te_s) if isinstance(i.te_s, list) else (),
             error=i.error,
-            voxel_mm=i.voxel_mm if isinstance(i.voxel_mm, float) and i.voxel_mm > 0 else None,
+            voxel_mm=i.voxel_mm if isinstance(i.voxel_mm, float) else None,
             register=i.register_guides,
             options=GuidedOptions(use=i.use, **numbers),
             method=i.method,

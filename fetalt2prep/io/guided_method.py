@@ -6,21 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from fetalt2prep.core.guided.given import without_t1
 from fetalt2prep.core.guided.options import METHODS, GuidedOptions
 from fetalt2prep.core.guided.refine import Refined, refine
 from fetalt2prep.core.guided.refine_network import N_PASSES, refine_by_network
 from fetalt2prep.core.guided.trained_on import INSTEAD, TrainedOn, check_answerable, check_trained
+from fetalt2prep.io.guided_request import ERROR, GuidedRequest
 from fetalt2prep.io.guided_weights import load_guided_net, packaged_guided_net
 from fetalt2prep.io.sidecar import InputError, read_json
 from fetalt2prep.io.weights import card_path, sha256_of
 
-if TYPE_CHECKING:
-    from fetalt2prep.io.guided_files import GuidedRequest
-
-ERROR = 0.02
-"""Relative standard error of the coarse maps, where nothing is said of it."""
 SLOT_OF = {"t1w": "t1", "t2w": "t2"}
 
 
@@ -46,14 +43,16 @@ def method_of(request: GuidedRequest, factors: Sequence[float]) -> Method:
     Raises
     ------
     InputError
-        An unknown method; weights for the fit, or options of the fit for the network; weights that cannot be used;
-        maps, guides or a grid that the network was not trained for.
+        An unknown method; weights for the fit, or guides that need a T1 map where there is none; options of the fit for
+        the network; weights that cannot be used; maps, guides or a grid that the network was not trained for.
     """
     if request.method not in METHODS:
         raise InputError(f"the method is {request.method!r}; take one of {', '.join(METHODS)}.")
     if request.method == "fit":
         if request.weights is not None:
             raise InputError(f"{request.weights.name}: the fit has no weights. Leave them out, or take method network.")
+        if request.t1map is None:
+            _check_without_t1(request)
         options = {"relative_error": request.error, "options": {**vars(request.options)}}
         return Method(name="fit", refine=refine, n_steps=request.options.n_steps, account={"method": "fit", **options})
     path = packaged_guided_net() if request.weights is None else request.weights
@@ -87,6 +86,15 @@ def _card(path: Path) -> tuple[TrainedOn, str]:
             "that train-guided writes with the weights."
         )
     return TrainedOn(slots=tuple(SLOT_OF[name] for name in names)), str(stored.get("limits", ""))
+
+
+def _check_without_t1(request: GuidedRequest) -> None:
+    """Raise where a guide needs the T1 map that is not there: before anything is registered, which takes minutes."""
+    for guide in request.guides:
+        try:
+            without_t1(guide.model)
+        except ValueError as error:
+            raise InputError(f"{guide.path.name}: {error}") from error
 
 
 def _check_options(request: GuidedRequest) -> None:

@@ -1,4 +1,4 @@
-"""Coarse maps on the fine grid: where a refinement starts."""
+"""Coarse maps on the fine grid: where a refinement starts, and what is left where there is none."""
 
 from __future__ import annotations
 
@@ -29,6 +29,26 @@ def first_maps(
     if t1_s is None:
         return Maps(fine_pd, torch.zeros_like(r2), r2), typical
     return Maps(fine_pd, 1.0 / _within(see.zero_fill(t1_s), t1_s, see).clamp(*T1_RANGE_S), r2), typical
+
+
+def plain_maps(pd: Tensor, t1_s: Tensor, t2_s: Tensor, see: KSpaceTruncation) -> Maps:
+    """Coarse maps by linear interpolation: no detail, but no rings either.
+
+    Maps are (x, y, z), coarse, zero where there is no value; beside those they go on as their neighbours.
+    """
+    known = ((pd != 0) & (t1_s != 0) & (t2_s != 0)).to(pd.dtype)
+    share = _smoothed(known).clamp(min=1e-6)
+
+    def fine(values: Tensor) -> Tensor:
+        beyond = torch.where(known > 0, values, _smoothed(known * values) / share)
+        return functional.interpolate(beyond[None, None], see.shape, mode="trilinear")[0, 0]
+
+    least = PD_RANGE[0] * float(pd.max())
+    return Maps(fine(pd).clamp(min=least), 1.0 / fine(t1_s).clamp(*T1_RANGE_S), 1.0 / fine(t2_s).clamp(*T2_RANGE_S))
+
+
+def _smoothed(coarse: Tensor) -> Tensor:
+    return functional.avg_pool3d(coarse[None, None], 3, 1, 1)[0, 0]
 
 
 def _within(fine: Tensor, coarse: Tensor, see: KSpaceTruncation) -> Tensor:

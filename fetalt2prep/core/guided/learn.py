@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from fetalt2prep.core.guided.given import CoarseMaps, Guide
 from fetalt2prep.core.guided.network import GuidedNet, Shown, slot_of
-from fetalt2prep.core.guided.refine import CoarseMaps, Guide, anchor_of, guide_sigma
 from fetalt2prep.core.guided.refine_network import Switches, look_at
+from fetalt2prep.core.guided.stages import anchor_of, guide_sigma
 from fetalt2prep.core.guided.terms import GuideTerm, Term
 from fetalt2prep.core.train_state import TrainState
 from fetalt2prep.core.training import Training

@@ -15,7 +15,7 @@ class GuidedOptions:
 
     use
         What a guide is good for. ``signal``: its values are data; ``edges``: only where they change counts, whatever
-        their scale; ``auto``: signal when its scale can be known, see :func:`fetalt2prep.core.guided.refine.use_of`.
+        their scale; ``auto``: signal when its scale can be known, see :func:`fetalt2prep.core.guided.use.use_of`.
     edges
         Weight of the edge prior, per voxel and unit of a logarithm.
     n_steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,57 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fetalt2prep.core.fit import Fit
-from fetalt2prep.core.guided.first import T2_RANGE_S, first_maps
+from fetalt2prep.core.guided.given import CoarseMaps, Guide, check_inputs, without_t1
 from fetalt2prep.core.guided.options import GuidedOptions
-from fetalt2prep.core.guided.subject import State, SubjectFit, fit_subject
-from fetalt2prep.core.guided.terms import (
-    EdgePrior,
-    GuideTerm,
-    MapAnchor,
-    SignalAnchor,
-    Term,
-    edge_weights,
-    largest_step,
-)
+from fetalt2prep.core.guided.stages import NOISE_ALONE, Stages
 from fetalt2prep.core.guided.trust import Trust, trust_guide
-from fetalt2prep.core.guided.unknowns import Coordinates, Maps
-from fetalt2prep.core.signal import SignalModel, SpinEcho
+from fetalt2prep.core.guided.unknowns import Maps
+from fetalt2prep.core.guided.use import FOREIGN_AT_FIRST, is_foreign, use_of
 from fetalt2prep.core.truncation import KSpaceTruncation
-
-KNOWN_GAIN = 0.05  # a gain that is said to be one may be off by this share in the comparison
-BELIEVED = 0.5  # median belief inside the mask below which a guide is not used at all
-TIGHT, LOOSE = 0.05, 0.15  # spread of log(guide / expected): up to the first its values are data, the second its edges
-TIGHT_WITH_T1 = 0.12  # the first, where T1 is mapped too: density is then held from two sides
-FOREIGN_AT_FIRST = 0.3  # the same, before edges are known: mixed voxels of a coarse scan spread it
-GAIN_ERROR = 0.03  # of a gain that was found, relative: counts as uncertainty of what is bright
-MIXED = 0.3  # of the step between two tissues: how far a voxel of both is from the signal of its maps
-LEAST_NOISE = 0.005  # of the guide's median: no sequence's equation holds better than that
-
-
-@dataclass(frozen=True, kw_only=True)
-class Guide:
-    """A fine weighted image on the grid of the result."""
-
-    name: str
-    image: Tensor  # (*grid)
-    model: SignalModel
-    noise: float  # standard deviation, in the image's scale
-    same_scale: bool = False
-    """The scanner's scale of the coarse data: nothing between them was rescaled."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class CoarseMaps:
-    """Quantitative maps of a coarse scan, (*coarse) each, and how uncertain they are."""
-
-    pd: Tensor
-    t2_s: Tensor
-    t1_s: Tensor | None = None
-    sigma: float = 0.02
-    """Relative standard error of each map's values."""
-    te_s: tuple[float, ...] = ()
-    """Echo times from which T2 was fitted; the anchor is then the signal at these times, see :func:`anchor_of`."""
 
 
 @dataclass(frozen=True)
@@ -104,55 +61,58 @@ def refine(
         Shapes that do not fit, an empty mask, or a guide without anything to compare.
     """
     check_inputs(coarse, guides, see, mask)
-    guides = [g if coarse.t1_s is not None else _without_t1(g) for g in guides]
+    if coarse.t1_s is None:
+        guides = [replace(g, model=without_t1(g.model)) for g in guides]
     inside = mask.to(coarse.pd.dtype)
-    anchor = anchor_of(coarse, see, inside)
-    first, _ = first_maps(coarse.pd, coarse.t1_s, coarse.t2_s, see, mask)
-    strength = (options.edges, options.edges, options.edges if coarse.t1_s is not None else 0.0)
-
-    def improve(first: Maps, terms: Sequence[Term], te_s: float) -> tuple[Maps, Fit[State]]:
-        coordinates = Coordinates(te_s=te_s, with_r1=coarse.t1_s is not None)
-        return fit_subject(
-            SubjectFit(first=first, coordinates=coordinates, mask=mask, terms=terms, n_steps=options.n_steps), on_step
-        )
-
-    alone, fitted = improve(first, [anchor, _edges([], {}, inside, strength)], 0.0)
+    stages = Stages(coarse=coarse, see=see, mask=mask, options=options, on_step=on_step)
+    alone = stages.alone()
 
     def compare(maps: Maps, some: Sequence[Guide]) -> dict[str, Trust]:
         return {g.name: trust_guide(g.image, g.model, maps, see, mask, g.noise) for g in some}
 
     # By themselves the maps already look like the coarse scan: what a guide should look like there is nearly known.
-    maps, trusts = alone, compare(alone, guides)
+    found, trusts = alone, compare(alone.maps, guides)
     uses = {g.name: "none" if is_foreign(trusts[g.name], mask, FOREIGN_AT_FIRST) else "edges" for g in guides}
     tried = [g for g in guides if uses[g.name] != "none"]
     if tried:
         # With the guides' edges voxels hold less of two tissues, and what a guide should look like is known better.
-        maps, fitted = improve(alone, [anchor, _edges(tried, trusts, inside, strength)], 0.0)
-        trusts |= compare(maps, tried)
+        found = stages.by_edges(alone.maps, tried, trusts)
+        trusts |= compare(found.maps, tried)
         uses |= {g.name: use_of(g, trusts[g.name], coarse, mask, options) for g in tried}
     used = [g for g in tried if uses[g.name] != "none"]
-    signals = [g for g in used if uses[g.name] == "signal"]
-    if not used:
-        maps = alone
-    elif signals or len(used) < len(tried):
-        terms = [anchor, *(_guide_term(g, trusts[g.name], mask) for g in signals)]
-        echoes = [g.model.te_s for g in signals if isinstance(g.model, SpinEcho)]
-        te_s = echoes[0] if echoes and coarse.t1_s is None else 0.0
-        start = maps if len(used) == len(tried) else alone
-        maps, fitted = improve(start, [*terms, _edges(used, trusts, inside, strength)], te_s)
+    valued = [g for g in used if uses[g.name] == "signal"]
+    # A guide in its place helps to explain coarse maps; one that is not, contradicts them.
+    judged = options.use == "auto" and coarse.t1_s is not None
+    most = max(alone.misfit, NOISE_ALONE) if judged else math.inf
+    best, misfits = None, dict[str, float]()
+    if valued:
+        start = found.maps if len(used) == len(tried) else alone.maps
+        best, misfits = stages.best_by_values(start, valued, used, trusts, most)
+        kept = [] if best is None else [g.name for g in best.valued]
+        uses |= {g.name: "edges" for g in valued if g.name not in kept}
+    if best is not None:
+        found = best
+    elif not used:
+        found = alone
+    elif len(used) < len(tried):
+        found = stages.by_edges(alone.maps, used, trusts)
     worst = torch.stack([t.mismatch for t in trusts.values()]).amax(0) if trusts else torch.zeros_like(inside)
+    rows = account(guides, trusts, uses, mask)
+    for row in rows["guides"]:
+        if row["name"] in misfits and judged:
+            row["misfit"] = {"with_its_values": misfits[row["name"]], "allowed": most}
     return Refined(
-        pd=inside * maps.pd,
-        t2_s=inside / maps.r2,
-        t1_s=None if coarse.t1_s is None else inside / maps.r1.clamp(min=1e-6),
+        pd=inside * found.maps.pd,
+        t2_s=inside / found.maps.r2,
+        t1_s=None if coarse.t1_s is None else inside / found.maps.r1.clamp(min=1e-6),
         mismatch=inside * worst,
-        info=account(guides, trusts, uses, mask)
+        info=rows
         | {
             "anchor": "signal" if coarse.te_s else "maps",
-            "losses": list(fitted.losses),
-            "stop": fitted.stop.name,
-            "advice": fitted.stop.value,
-            "n_steps": fitted.n_steps,
+            "losses": list(found.fit.losses),
+            "stop": found.fit.stop.name,
+            "advice": found.fit.stop.value,
+            "n_steps": found.fit.n_steps,
         },
     )
 
@@ -173,101 +133,3 @@ def account(
             for g in guides
         ]
     }
-
-
-def _edges(
-    guides: Sequence[Guide], trusts: Mapping[str, Trust], inside: Tensor, strength: tuple[float, float, float]
-) -> EdgePrior:
-    """The edge prior of some guides; of none: even smoothness."""
-    weight = edge_weights([g.image for g in guides], [trusts[g.name].belief for g in guides], inside)
-    return EdgePrior(weight=weight, strength=strength)
-
-
-def _without_t1(guide: Guide) -> Guide:
-    """The guide for maps without T1: what a spin echo's TR takes away is in the density, as in the coarse scan's."""
-    if not isinstance(guide.model, SpinEcho):
-        raise ValueError(
-            f"guide {guide.name} is {type(guide.model).__name__}, whose contrast is T1: give a coarse T1 map with it."
-        )
-    return replace(guide, model=SpinEcho(te_s=guide.model.te_s))
-
-
-def _guide_term(guide: Guide, trust: Trust, mask: Tensor) -> GuideTerm:
-    """The guide as data, its gain taken off."""
-    image, sigma = guide.image / trust.gain, guide_sigma(guide, mask) / trust.gain
-    return GuideTerm(image=image, model=guide.model, sigma=sigma, weight=trust.belief)
-
-
-def guide_sigma(guide: Guide, mask: Tensor) -> Tensor:
-    """How far the guide may be from what the maps would show, (*grid), in its own scale.
-
-    Noise; what is left of an unknown gain; and in a voxel of two tissues the mean of their signals, which is not the
-    signal of mean maps: that difference grows with the step between the two.
-    """
-    noise = max(guide.noise, LEAST_NOISE * float(guide.image[mask].median()))
-    mixed = MIXED * largest_step(guide.image, mask)
-    return (mixed.square() + (GAIN_ERROR * guide.image).square() + noise**2).sqrt()
-
-
-def is_foreign(trust: Trust, mask: Tensor, loose: float = LOOSE) -> bool:
-    """No gain explains the guide, or it disagrees nearly everywhere: it shows something else, or is out of place."""
-    return float(trust.belief[mask].median()) < BELIEVED or trust.spread > loose
-
-
-def use_of(guide: Guide, trust: Trust, coarse: CoarseMaps, mask: Tensor, options: GuidedOptions) -> str:
-    """``signal``, ``edges`` or ``none`` for a guide.
-
-    One guide gives one number per voxel and cannot tell density from T2 by itself, so a wrong gain turns into a wrong
-    T2 everywhere. The signal is used where one gain explains the guide on the coarse grid and that gain is known: the
-    coarse maps predict it at the guide's own echo time without extrapolation (T1 is mapped too, or the echo time lies
-    between those of the coarse scan), or the scale is said to be that of the coarse data and the comparison agrees. A
-    guide that is not explained by any gain shows something else, or is out of place, and is not used.
-    """
-    if is_foreign(trust, mask):
-        return "none"
-    if options.use != "auto":
-        return options.use
-    te_s = getattr(guide.model, "te_s", 0.0)
-    between = len(coarse.te_s) > 1 and min(coarse.te_s) <= te_s <= max(coarse.te_s)
-    known = coarse.t1_s is not None or between or (guide.same_scale and abs(trust.gain - 1.0) < KNOWN_GAIN)
-    return "signal" if known and trust.spread < tight(coarse) else "edges"
-
-
-def tight(coarse: CoarseMaps) -> float:
-    """Spread up to which a guide's values are data."""
-    return TIGHT if coarse.t1_s is None else TIGHT_WITH_T1
-
-
-def anchor_of(coarse: CoarseMaps, see: KSpaceTruncation, inside: Tensor) -> Term:
-    """Coarse data against the coarse view of the result.
-
-    With echo times, the images that the maps stand for are made again: the coarse scan averages signals, not T2, and
-    beside fluid the difference is large. Without, the maps themselves.
-    """
-    if coarse.te_s:
-        models = [SpinEcho(te_s=te_s) for te_s in coarse.te_s]
-        r2 = 1.0 / coarse.t2_s.clamp(*T2_RANGE_S)
-        images = torch.stack([model(coarse.pd, torch.zeros_like(r2), r2) for model in models])
-        sigma = coarse.sigma * float(images[images > 0].median())
-        return SignalAnchor(images=images, models=models, see=see, sigma=sigma, mask=inside)
-    maps = torch.stack([coarse.pd, coarse.t2_s, *([] if coarse.t1_s is None else [coarse.t1_s])])
-    level = maps.abs().mean(tuple(range(1, maps.ndim)), keepdim=True)
-    return MapAnchor(maps=maps, see=see, sigma=coarse.sigma * (maps.abs() + 0.5 * level), mask=inside)
-
-
-def check_inputs(coarse: CoarseMaps, guides: Sequence[Guide], see: KSpaceTruncation, mask: Tensor) -> None:
-    """Raise where shapes do not fit, values are not finite, or the mask is empty."""
-    maps = {"pd": coarse.pd, "t2_s": coarse.t2_s} | ({} if coarse.t1_s is None else {"t1_s": coarse.t1_s})
-    for name, values in maps.items():
-        if tuple(values.shape) != see.coarse:
-            raise ValueError(f"coarse map {name} has shape {tuple(values.shape)}; the coarse grid is {see.coarse}.")
-        if not bool(torch.isfinite(values).all()):
-            raise ValueError(f"coarse map {name} holds NaN or infinity; set voxels without an answer to zero.")
-    fine = {"mask": mask} | {f"guide {g.name}": g.image for g in guides}
-    for name, values in fine.items():
-        if tuple(values.shape) != see.shape:
-            raise ValueError(f"{name} has shape {tuple(values.shape)}; the fine grid is {see.shape}.")
-        if not bool(torch.isfinite(values.float()).all()):
-            raise ValueError(f"{name} holds NaN or infinity.")
-    if not bool(mask.any()):
-        raise ValueError("the mask is empty: there is nothing to refine.")

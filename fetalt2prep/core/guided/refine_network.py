@@ -5,25 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from fetalt2prep.core.guided.first import first_maps
+from fetalt2prep.core.guided.first import first_maps, plain_maps
+from fetalt2prep.core.guided.given import CoarseMaps, Guide, check_inputs
+from fetalt2prep.core.guided.held import Held, held_to
 from fetalt2prep.core.guided.network import GuidedNet, Shown, blind_maps, inputs_of, slot_of
 from fetalt2prep.core.guided.options import GuidedOptions
-from fetalt2prep.core.guided.refine import (
-    FOREIGN_AT_FIRST,
-    CoarseMaps,
-    Guide,
-    Refined,
-    account,
-    check_inputs,
-    is_foreign,
-)
+from fetalt2prep.core.guided.refine import Refined, account
 from fetalt2prep.core.guided.trained_on import check_answerable
 from fetalt2prep.core.guided.trust import Trust, trust_guide
 from fetalt2prep.core.guided.unknowns import Maps
+from fetalt2prep.core.guided.use import FOREIGN_AT_FIRST, is_foreign
 from fetalt2prep.core.truncation import KSpaceTruncation
 
 N_PASSES = 2
@@ -70,9 +67,10 @@ def refine_by_network(
 ) -> Refined:
     """As :func:`fetalt2prep.core.guided.refine.refine`, by a network that was trained for it; seconds.
 
-    It passes twice: with its first answer the guides' gains are known better. Where a guide disagrees with the coarse
-    data, the result goes over into the coarse maps. Of the options only ``use`` counts, of which it knows ``auto`` and
-    ``signal``. ``switches``: those of the network's training.
+    It passes twice: with its first answer the guides' gains are known better. An answer that does not look like the
+    coarse maps is refused, and each guide is tried by itself; where no answer is left, or in a voxel where it is far
+    from them, the result is the coarse maps by linear interpolation. Of the options only ``use`` counts, of which it
+    knows ``auto`` and ``signal``. ``switches``: those of the network's training.
 
     Raises
     ------
@@ -81,45 +79,76 @@ def refine_by_network(
     """
     check_inputs(coarse, guides, see, mask)
     check_answerable([g.model for g in guides], options, with_t1=coarse.t1_s is not None)
-    switches = switches or Switches()
+    assert coarse.t1_s is not None
     inside = mask.to(coarse.pd.dtype)
     with torch.no_grad():
-        base = look_at(coarse, {}, see, mask, Switches()).base
-        maps, used, trusts = base, list(guides), dict[str, Trust]()
-        for turn in range(N_PASSES):  # the second with better gains
-            trusts |= {g.name: trust_guide(g.image, g.model, maps, see, mask, g.noise) for g in used}
-            used = [g for g in used if not is_foreign(trusts[g.name], mask, FOREIGN_AT_FIRST)]
-            shown = {slot_of(g.model): Shown(image=g.image / trusts[g.name].gain, model=g.model) for g in used}
-            look = look_at(coarse, shown, see, mask, switches)
-            maps = network(look.base, look.channels)
-            if on_step is not None:
-                on_step(turn + 1, 0.0)
-        trusts |= {g.name: trust_guide(g.image, g.model, maps, see, mask, g.noise) for g in used}
-        used = [g for g in used if not is_foreign(trusts[g.name], mask)]
-        belief = torch.stack([inside, *(trusts[g.name].belief for g in used)]).amin(0) if used else 0 * inside
-        maps = _between(base, maps, belief)
-    worst = torch.stack([t.mismatch for t in trusts.values()]).amax(0) if trusts else torch.zeros_like(inside)
-    uses = {g.name: "signal" if g in used else "none" for g in guides}
+        first = look_at(coarse, {}, see, mask, Switches()).base
+        trusts = {g.name: trust_guide(g.image, g.model, first, see, mask, g.noise) for g in guides}
+        ask = partial(_answer, coarse, trusts, see, mask, network, switches or Switches(), on_step)
+        tried = [g for g in guides if not is_foreign(trusts[g.name], mask, FOREIGN_AT_FIRST)]
+        answers = [ask(tried)] if tried else []
+        if len(tried) > 1 and not answers[0].good:
+            answers += [ask([g]) for g in tried]
+        maps = plain_maps(coarse.pd, coarse.t1_s, coarse.t2_s, see)
+        best = min((a for a in answers if a.good), key=lambda a: a.held.distance, default=None)
+        if best is not None:
+            maps = _between(maps, best.maps, best.held.belief)
+    for answer in answers:  # a guide by itself is told of as such
+        trusts |= answer.trusts
+    doubted = [*(t.belief for t in trusts.values()), *(a.held.belief for a in answers)]
+    beliefs = doubted if best is None else [best.held.belief]
+    uses = {g.name: "signal" if best is not None and g.name in best.trusts else "none" for g in guides}
     return Refined(
         pd=inside * maps.pd,
         t2_s=inside / maps.r2,
         t1_s=inside / maps.r1,
-        mismatch=inside * worst,
+        mismatch=inside * (1.0 - torch.stack([inside, *beliefs]).amin(0)),
         info=account(guides, trusts, uses, mask)
         | {
             "anchor": "network",
-            "losses": [],
-            "stop": "MAX_STEPS",
-            "advice": "A trained network answered; nothing was fitted to this subject.",
-            "n_steps": N_PASSES,
+            "answers": [answer.account() for answer in answers],
         },
     )
 
 
-def _between(base: Maps, maps: Maps, belief: Tensor) -> Maps:
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the network made of some guides."""
+
+    maps: Maps
+    trusts: dict[str, Trust]
+    """Of these guides, beside the answer."""
+    held: Held
+    good: bool
+    """It explains the guides and looks like the coarse maps."""
+
+    def account(self) -> dict[str, Any]:
+        """For the record."""
+        return {"guides": list(self.trusts), "distance": round(self.held.distance, 3), "good": self.good}
+
+
+def _answer(
+    coarse: CoarseMaps, trusts: Mapping[str, Trust], see: KSpaceTruncation, mask: Tensor, network: GuidedNet,
+    switches: Switches, on_step: Callable[[int, float], None] | None, guides: Sequence[Guide],
+) -> Answer:  # fmt: skip
+    """The network's second answer, and how it stands beside guides and coarse maps."""
+    for turn in range(N_PASSES):
+        shown = {slot_of(g.model): Shown(image=g.image / trusts[g.name].gain, model=g.model) for g in guides}
+        look = look_at(coarse, shown, see, mask, switches)
+        maps = network(look.base, look.channels)
+        trusts = {g.name: trust_guide(g.image, g.model, maps, see, mask, g.noise) for g in guides}
+        if on_step is not None:
+            on_step(turn + 1, 0.0)
+    assert coarse.t1_s is not None
+    held = held_to(coarse.t1_s, coarse.t2_s, maps, see, mask)
+    explained = not any(is_foreign(trust, mask) for trust in trusts.values())
+    return Answer(maps=maps, trusts=dict(trusts), held=held, good=explained and not held.refused)
+
+
+def _between(one: Maps, other: Maps, belief: Tensor) -> Maps:
     """The first where belief is 0, the second where it is 1, between them by logarithms."""
     parts = [
-        torch.exp(torch.lerp(one.log(), other.log(), belief))
-        for one, other in zip((base.pd, base.r1, base.r2), (maps.pd, maps.r1, maps.r2), strict=True)
+        torch.exp(torch.lerp(a.log(), b.log(), belief))
+        for a, b in zip((one.pd, one.r1, one.r2), (other.pd, other.r1, other.r2), strict=True)
     ]
     return Maps(*parts)

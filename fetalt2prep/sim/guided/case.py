@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fetalt2prep.core.guided.refine import CoarseMaps, Guide
+from fetalt2prep.core.guided.given import CoarseMaps, Guide
 from fetalt2prep.core.signal import InversionRecovery, Mprage, SignalModel, SpinEcho, SpoiledGradientEcho
 from fetalt2prep.core.truncation import KSpaceTruncation
 from fetalt2prep.sim.guided.relaxation_maps import FINER, RelaxationMaps

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fetalt2prep.core.guided.refine import CoarseMaps, Guide
+from fetalt2prep.core.guided.given import CoarseMaps, Guide
 from fetalt2prep.core.signal import SignalModel, SpinEcho
 from fetalt2prep.core.truncation import KSpaceTruncation
 

@@ -9,7 +9,7 @@ import pytest
 
 from fetalt2prep.core.guided.grid import fine_grid, step_along
 from fetalt2prep.core.guided.options import GuidedOptions
-from fetalt2prep.core.guided.reason import reason_of
+from fetalt2prep.core.guided.use import reason_of
 from fetalt2prep.core.signal import SpinEcho
 
 TURN = np.array([[0.0, -1.0, 0.0], [0.6, 0.0, -0.8], [0.8, 0.0, 0.6]])
@@ -59,6 +59,7 @@ def test_step_along_a_direction() -> None:
     ("changes", "words"),
     [
         ({"use": "none", "spread": 0.4, "believed": 0.2}, "not used: no one gain"),
+        ({"use": "none", "answer": 0.31, "with_t1": True}, "the network's answer with it is 0.31 from the coarse maps"),
         ({"use": "edges", "spread": 0.1}, "the spread is above 0.05"),
         ({"use": "edges"}, "its gain cannot be told"),
         ({"use": "signal", "te_s": 0.1}, "lies between those of the maps"),
@@ -68,11 +69,9 @@ def test_step_along_a_direction() -> None:
     ],
 )
 def test_every_choice_has_its_reason(thing, changes, words) -> None:
-    case = {"te_s": 0.1, "spread": 0.01, "believed": 0.99, "asked": "auto", "with_t1": False} | changes
+    case = {"te_s": 0.1, "spread": 0.01, "believed": 0.99, "asked": "auto", "with_t1": False, "answer": None} | changes
     maps = replace(thing.coarse(with_t1=case["with_t1"]), te_s=() if case["with_t1"] else (0.05, 0.2))
-    guide = thing.guide(SpinEcho(te_s=case["te_s"]))
-    said = reason_of(
-        guide, maps, GuidedOptions(use=case["asked"]),
-        use=case["use"], spread=case["spread"], believed=case["believed"], gain=1.0,
-    )  # fmt: skip
+    guide = replace(thing.guide(SpinEcho(te_s=case["te_s"])), same_scale=True)
+    row = {"use": case["use"], "gain_spread": case["spread"], "believed_fraction": case["believed"], "gain": 1.0}
+    said = reason_of(guide, maps, GuidedOptions(use=case["asked"]), row, case["answer"])
     assert words in said

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from fetalt2prep.core.guided.options import GuidedOptions
-from fetalt2prep.core.guided.refine import refine, use_of
+from fetalt2prep.core.guided.refine import refine
 from fetalt2prep.core.guided.subject import SubjectFit, fit_subject
 from fetalt2prep.core.guided.terms import EdgePrior, GuideTerm, edge_weights
 from fetalt2prep.core.guided.trust import trust_guide
 from fetalt2prep.core.guided.unknowns import Coordinates, Maps
+from fetalt2prep.core.guided.use import use_of
 from fetalt2prep.core.metrics import hfen
 from fetalt2prep.core.signal import InversionRecovery, SpinEcho
 
@@ -118,6 +119,20 @@ def test_a_wrong_guide_is_hardly_worse_than_none(thing, error, model, wrong):
     found = refine(coarse, [guide], thing.see, thing.mask, OPTIONS)
     for region in (thing.grey, thing.mask & ~thing.grey):
         assert error(found.t2_s, thing.t2_s, region) < 1.05 * error(alone.t2_s, thing.t2_s, region)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("names", [("t1w",), ("t2w",), ("t1w", "t2w")])
+def test_with_a_t1_map_guides_off_their_place_are_hardly_worse_than_none(thing, error, results, axis, names):
+    models = {"t1w": T1W, "t2w": T2W}
+    guides = [thing.guide(models[name], name=name) for name in names]
+    guides = [replace(g, image=torch.roll(g.image, 3, axis)) for g in guides]
+    found = refine(thing.coarse(), guides, thing.see, thing.mask, OPTIONS)
+    _, alone = results["none"]
+    for region in (thing.grey, thing.mask & ~thing.grey):
+        assert error(found.t2_s, thing.t2_s, region) < 1.05 * error(alone, thing.t2_s, region)
+    for row in found.info["guides"]:
+        assert row["use"] != "signal" or row["misfit"]["with_its_values"] <= row["misfit"]["allowed"]
 
 
 def test_a_lesion_in_the_guide_alone_is_marked_and_not_copied(thing):
