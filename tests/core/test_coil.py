@@ -61,7 +61,7 @@ def test_the_factor_is_found_though_the_volumes_follow_it(phantom, slices, movin
     found = fitted(slices, moving, true, torch.ones_like(true))
     error = (found / true).log()
     assert float(true.log().std()) > 0.05
-    # six small stacks: the ridge keeps a part; without the elimination nothing at all would be found here
+    # six small stacks: the ridge keeps a part of it
     assert float(error.std()) < 0.6 * float(true.log().std())
     assert float(torch.corrcoef(torch.stack((found.log(), true.log())))[0, 1]) > 0.9
     assert abs(float(found.log().mean())) < 1e-5
