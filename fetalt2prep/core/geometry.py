@@ -56,6 +56,12 @@ class Rigid:
         """Some of the motions, by index or mask."""
         return Rigid(self.rotation[which], self.shift_mm[which], self.centre_mm[which])
 
+    def replaced(self, which: Tensor, new: Rigid) -> Rigid:
+        """The motions with those of an index or mask exchanged; centres stay."""
+        rotation, shift_mm = self.rotation.clone(), self.shift_mm.clone()
+        rotation[which], shift_mm[which] = new.rotation, new.shift_mm
+        return Rigid(rotation, shift_mm, self.centre_mm)
+
     def nudged(self, rotvec_rad: Tensor, shift_mm: Tensor) -> Rigid:
         """The motion followed by a small rotation about the moved centre and a small shift, each (*, 3)."""
         return Rigid(rotation_matrix(rotvec_rad) @ self.rotation, self.shift_mm + shift_mm, self.centre_mm)

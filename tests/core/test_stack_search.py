@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from fetalt2prep.core.geometry import best_rigid, rotation_matrix
-from fetalt2prep.core.recon import stack_search
 from fetalt2prep.core.recon.joint import reconstruct
+from fetalt2prep.core.recon.many_starts import angle
 from fetalt2prep.core.recon.slices import flatten
 from fetalt2prep.core.recon.stack_search import search_stacks
 
@@ -80,4 +80,4 @@ def test_the_reconstruction_keeps_the_turned_stack_and_says_so(session, options)
 def test_a_half_turn_costs_a_half_turn():
     """At 180 degrees a rotation's vector cannot be read from its matrix; its angle can."""
     half = rotation_matrix(torch.tensor([[torch.pi, 0.0, 0.0], [0.0, 0.5, 0.0], [0.0, 0.0, 0.0]]))
-    torch.testing.assert_close(stack_search._angle(half), torch.tensor([torch.pi, 0.5, 0.0]), atol=2e-3, rtol=0)
+    torch.testing.assert_close(angle(half), torch.tensor([torch.pi, 0.5, 0.0]), atol=2e-3, rtol=0)
