@@ -23,7 +23,8 @@ from benchmarks.fresh import options_of, run
 from benchmarks.stacks import PLANES
 from fetalt2prep.core import slice_op
 from fetalt2prep.core.geometry import Rigid
-from fetalt2prep.core.recon import field_fit, joint, priors
+from fetalt2prep.core.recon import field_fit, joint, priors, trust
+from fetalt2prep.core.recon.lost_slices import Placed, judge
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.schedule import Level, levels
 from fetalt2prep.core.recon.slices import Slices
@@ -48,8 +49,8 @@ class Row:
 def weights_of_one() -> AbstractContextManager[object]:
     """Every pixel and every slice counts the same."""
     stack = ExitStack()
-    stack.enter_context(patch.object(joint, "cauchy_weights", lambda residual, sigma: torch.ones_like(residual)))
-    stack.enter_context(patch.object(joint, "slice_weights", lambda rms, echo_of: torch.ones_like(rms)))
+    stack.enter_context(patch.object(trust, "cauchy_weights", lambda residual, sigma: torch.ones_like(residual)))
+    stack.enter_context(patch.object(trust, "slice_weights", lambda rms, echo_of: torch.ones_like(rms)))
     return stack
 
 
@@ -66,6 +67,12 @@ def one_lattice(resolution_mm: float) -> tuple[Level, ...]:
 def stay(slices: Slices) -> tuple[Rigid, dict[str, float]]:
     """In place of the search: every stack where the scanner put it."""
     return Rigid.identity(slices.centres_mm), {}
+
+
+def not_sought(slices: Slices, poses: Rigid) -> Placed:
+    """In place of the search for lost slices: none is lost."""
+    placed = judge(slices, poses)
+    return replace(placed, lost=torch.zeros_like(placed.lost))
 
 
 def without_floor(*known: object) -> field_fit.Scene:
@@ -92,9 +99,11 @@ ROWS = (
     Row("point spread: 1.2 pixels wide in plane", change=lambda: patch.object(slice_op, "IN_PLANE_FWHM", 1.2)),
     Row("poses: whole stacks only", change=lambda: patch.object(joint, "levels", whole_stacks)),
     Row("poses: no search of stacks", change=lambda: patch.object(joint, "search_stacks", stay)),
+    Row("poses: lost slices are not looked for", change=lambda: patch.object(joint, "search_lost", not_sought)),
     Row("poses: one sinusoidal network for all", ReconOptions(motion="siren")),
     Row("weights of pixels and slices: all 1", change=weights_of_one),
-    Row("gains of slices: all 1", change=lambda: patch.object(joint, "slice_gains", ones)),
+    Row("gains of slices: all 1", change=lambda: patch.object(trust, "slice_gains", ones)),
+    Row("no factor of the receive coils", ReconOptions(coil_field="off")),
     Row("no noise floor", change=lambda: patch.object(joint, "_scene", without_floor)),
     Row("no prior on density", change=lambda: patch.object(priors, "DENSITY_WEIGHT", 0.0)),
     Row("density without coil field", change=lambda: patch.object(SmoothField, "fitted", even)),

@@ -12,7 +12,7 @@ from benchmarks import ablation, engine_page
 from benchmarks.ablation import ROWS, Row
 from benchmarks.left_out import EVERY, FIRST, between_neighbours, interpolated, left_out_pixels, scores, without
 from fetalt2prep.core.geometry import Rigid
-from fetalt2prep.core.recon import field_fit, joint, priors
+from fetalt2prep.core.recon import field_fit, joint, priors, trust
 from fetalt2prep.core.recon.slices import flatten
 from fetalt2prep.core.recon.smooth_field import SmoothField
 from fetalt2prep.core.slice_op import in_plane_sigma_mm
@@ -32,7 +32,8 @@ def settings() -> tuple[object, ...]:
     """Whatever a row may exchange."""
     points = torch.rand(300, 3, generator=torch.Generator().manual_seed(0))
     coil = SmoothField.fitted(points, points[:, 0], torch.ones(300)).at(points).std() > 0.01
-    weights = (joint.cauchy_weights, joint.slice_weights, joint.slice_gains, joint.search_stacks, joint._scene)
+    weights = (trust.cauchy_weights, trust.slice_weights, trust.slice_gains, joint.search_stacks, joint._scene)
+    weights += (joint.search_lost,)
     numbers = (priors.DENSITY_WEIGHT, priors.RATE_EDGE_WEIGHT, priors.RATE_WEIGHT, field_fit.EDGE_WEIGHT)
     return (*weights, *numbers, in_plane_sigma_mm(1.0), joint.levels(0.8), bool(coil))
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from fetalt2prep.core.geometry import Grid, Rigid
-from fetalt2prep.core.recon.joint import Trust, _scene
+from fetalt2prep.core.recon.joint import _scene
 from fetalt2prep.core.recon.reasons import likely_causes
 from fetalt2prep.core.recon.slices import flatten
+from fetalt2prep.core.recon.trust import Trust
 from fetalt2prep.core.slice_op import blur
 from fetalt2prep.core.stack import Stack
 
@@ -37,6 +38,8 @@ def causes(phantom, spoil: Spoil, *, weight: float = 0.02) -> dict[int, str]:
         slice_weight=slice_weight,
         sigma=0.05,
         typical=None,
+        lost=slice_weight < 0,
+        found=slice_weight < 0,
     )
     poses = Rigid.identity(slices.centres_mm)
     grid = Grid(tuple((phantom.centre_mm - 26).tolist()), 1.6, (33, 33, 33))

@@ -374,7 +374,7 @@ def test_lattices_refine_one_another_by_doublings(resolution_mm):
     [
         ({"model": "best"}, "sc, mc, mcreg, bridge, decay"),
         ({"motion": "still"}, "free, siren"),
-        ({"coil_field": "maybe"}, "off, on"),
+        ({"coil_field": "maybe"}, "on, off"),
         ({"field": "tensor"}, "grid, hash, siren, siren-compact"),
         ({"resolution_mm": 0.1}, "0.3 to 4.0"),
         ({"alpha": -1.0}, "negative"),

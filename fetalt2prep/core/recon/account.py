@@ -12,6 +12,7 @@ from fetalt2prep.core.recon.output import RIM
 from fetalt2prep.core.recon.penalty import BRIDGE_ALPHA, alpha_rule
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.recon.slices import Slices
+from fetalt2prep.core.recon.trust import Trust
 
 WORTH_TELLING_DEG = 10.0  # a stack that lay further off than this is named in the notes
 
@@ -54,20 +55,28 @@ def account(options: ReconOptions, slices: Slices, method: FieldFit, sigma: floa
     }
 
 
-def notes(options: ReconOptions, slices: Slices, turned_deg: dict[str, float], packages_told: str | None) -> list[str]:
-    """Sentences a user should read.
-
-    turned_deg: angle by which each stack was turned before the fit; packages_told: what the pictures told of them.
-    """
+def displaced(slices: Slices, turned_deg: dict[str, float], trust: Trust) -> list[str]:
+    """Sentences on what lay elsewhere than what it shows: stacks, by the angle that they were turned, and slices."""
     told = [
         f"{name}: turned by {angle:.0f} degrees before the fit, to agree with the other stacks."
         for name, angle in turned_deg.items()
         if angle > WORTH_TELLING_DEG
     ]
+    for which, fate in (
+        (trust.found, "Slices that lay far from what they show, and were found"),
+        (trust.lost, "Slices that agree with no others, and were left out"),
+    ):
+        counts = slices.stack_of[which].bincount(minlength=len(slices.names)).tolist()
+        where = [f"{count} of {name}" for name, count in zip(slices.names, counts, strict=True) if count]
+        told += [f"{fate}: {', '.join(where)}."] if where else []
+    return told
+
+
+def notes(options: ReconOptions, slices: Slices, packages_told: str | None) -> list[str]:
+    """Sentences on what echo times allow, and on what the pictures told of interleave packages."""
+    told = [packages_told] if packages_told else []
     if len(slices.te_s) == 2 and options.model in ("mcreg", "bridge"):
         told.append("Two echo times: any two signals are an exact decay, so the decay penalty is zero.")
     if len(slices.te_s) == 1:
         told.append("One echo time: the volume is reconstructed, T2 cannot be known.")
-    if packages_told:
-        told.append(packages_told)
     return told

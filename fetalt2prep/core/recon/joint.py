@@ -10,7 +10,7 @@ acquired,
 
 with b = 1, or (``coil_field``) a smooth factor of a pixel's place in the scanner (:mod:`.coil`),
 first with every stack as a whole moved to where it agrees best with the others (:mod:`.stack_search`), then in turns,
-for poses of stacks, of interleave packages (:mod:`.sweeps`), of slices:
+for poses of stacks, of interleave packages (:mod:`.sweeps`), of slices, lost ones looked for (:mod:`.lost_slices`):
 some steps of Adam for the field on all pixels at once, then weights and gains in closed form and one
 Gauss-Newton step for the poses, each slice against the prediction at its own echo time. Coarse lattices come first
 (:mod:`fetalt2prep.core.recon.schedule`). After arXiv 2508.10680, with the lattice in place of sampled pixels.
@@ -20,59 +20,38 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from fetalt2prep.core.field.build import GRID_LEVELS
 from fetalt2prep.core.field.echo import EchoField, SeparateFields
 from fetalt2prep.core.fit import Stop, fit
 from fetalt2prep.core.geometry import Grid, Rigid
-from fetalt2prep.core.outlier import cauchy_weights, robust_sigma, slice_weights
-from fetalt2prep.core.recon.account import account, notes, penalty_weight
-from fetalt2prep.core.recon.coil import coil_factor
+from fetalt2prep.core.recon.account import account, displaced, notes, penalty_weight
 from fetalt2prep.core.recon.field_fit import FieldFit, Scene, magnitude
 from fetalt2prep.core.recon.fields import build_field, field_spec, learning_rates
 from fetalt2prep.core.recon.fitted import FittedField
-from fetalt2prep.core.recon.gains import slice_gains
 from fetalt2prep.core.recon.lattice import Lattice
+from fetalt2prep.core.recon.lost_slices import search_lost
 from fetalt2prep.core.recon.motion_siren import MotionSiren
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.output import collect
 from fetalt2prep.core.recon.packages import with_found_packages
 from fetalt2prep.core.recon.penalty import decay_projector
 from fetalt2prep.core.recon.poses import PosePull, anchored, gauss_newton_step
-from fetalt2prep.core.recon.priors import TypicalDecay
 from fetalt2prep.core.recon.response import Response
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.recon.schedule import Level, levels
-from fetalt2prep.core.recon.slices import Slices, flatten, typical_decay
+from fetalt2prep.core.recon.slices import Slices, flatten
 from fetalt2prep.core.recon.stack_search import search_stacks
+from fetalt2prep.core.recon.trust import Trust, first_trust, weigh
 from fetalt2prep.core.slice_op import lattice_blur_voxels
 from fetalt2prep.core.stack import Stack
 
 OnStep = Callable[[str, int, int, float], None]
 MARGIN_MM = 5.0  # the grid reaches this far beyond the outermost pixel: half a slice's profile
-LEAST_SIGMA = 1e-4  # session scale: of a simulation without noise
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trust:
-    """What is believed besides where the slices are."""
-
-    gain: Tensor  # (slice,)
-    weight: Tensor  # (pixel,) robust weight of pixel and slice together
-    slice_weight: Tensor  # (slice,)
-    sigma: float  # spread of the residual, session scale
-    typical: TypicalDecay | None  # of the session's tissue; None where the model has no prior on it
-    coil: Tensor | None = None  # (pixel,) factor of the receive coils; None: they are part of the field
-
-    def pixel_gain(self, slices: Slices) -> Tensor:
-        """Gain of the slice times factor of the coils, (pixel,)."""
-        gain = self.gain[slices.slice_idx]
-        return gain if self.coil is None else gain * self.coil
 
 
 def reconstruct(
@@ -111,8 +90,8 @@ def reconstruct(
     began = time.perf_counter()
     known = poses is not None
     poses, turned_deg = (poses, {}) if poses is not None else search_stacks(slices)
-    seconds: dict[str, float] = {"search stacks": round(time.perf_counter() - began, 2)}
-    trust = _first_trust(slices, options)
+    seconds = {"search stacks": round(time.perf_counter() - began, 2)}
+    trust = first_trust(slices, options)
     projector = decay_projector(slices.te_s)
     alpha = penalty_weight(options, slices)
     losses: dict[str, list[float]] = {}
@@ -129,8 +108,10 @@ def reconstruct(
                 continue  # every stack is one package, and was aligned as one
         level = replace(level, move="none") if known else level
         began = time.perf_counter()
-        points = poses.move(slices.points_mm, slices.slice_idx)
-        grid = Grid.around(points, level.spacing_mm, MARGIN_MM + level.spacing_mm, 2 ** (GRID_LEVELS - 1))
+        if level.move == "slice":
+            placed = search_lost(slices, poses)
+            poses, trust = placed.poses, trust.after_search(placed, slices)
+        grid = _grid(level, slices, poses)
         if field is None:
             field = build_field(options, slices, grid)
             field.points_at_once = points_at_once
@@ -167,8 +148,13 @@ def reconstruct(
     )
     info = account(options, slices, method, trust.sigma, recon)
     info |= {"stop": stop.name, "advice": stop.value, "losses": losses, "seconds": seconds}
-    info["notes"] = notes(options, slices, turned_deg, packages_told)
-    fitted = FittedField(
+    info["notes"] = [*displaced(slices, turned_deg, trust), *notes(options, slices, packages_told)]
+    return replace(recon, info=info, field=_fitted(options, slices, method, recon))
+
+
+def _fitted(options: ReconOptions, slices: Slices, method: FieldFit, recon: Recon) -> FittedField:
+    """The field with all that is needed to ask it again."""
+    return FittedField(
         spec=field_spec(options, slices, method.field.grid),
         field=method.field,
         scale=slices.scale,
@@ -176,7 +162,6 @@ def reconstruct(
         echo_stderr=recon.echo_stderr,
         affine=recon.affine,
     )
-    return replace(recon, info=info, field=fitted)
 
 
 def _usable(stacks: Sequence[Stack]) -> list[Stack]:
@@ -191,16 +176,10 @@ def _usable(stacks: Sequence[Stack]) -> list[Stack]:
     return usable
 
 
-def _first_trust(slices: Slices, options: ReconOptions) -> Trust:
-    """Every slice and pixel the same."""
-    return Trust(
-        gain=torch.ones_like(slices.thickness_mm),
-        weight=torch.ones_like(slices.values),
-        slice_weight=torch.ones_like(slices.thickness_mm),
-        sigma=0.05,
-        typical=typical_decay(slices) if options.model not in ("sc", "mc") and len(slices.te_s) > 1 else None,
-        coil=torch.ones_like(slices.values) if options.coil_field == "on" else None,
-    )
+def _grid(level: Level, slices: Slices, poses: Rigid) -> Grid:
+    """Lattice of a level around all pixels."""
+    points = poses.move(slices.points_mm, slices.slice_idx)
+    return Grid.around(points, level.spacing_mm, MARGIN_MM + level.spacing_mm, 2 ** (GRID_LEVELS - 1))
 
 
 def _run_level(
@@ -230,7 +209,7 @@ def _run_level(
                 on_step(level.name, number + 1, level.rounds + (level.last_steps > 0), losses[-1])
         with torch.no_grad():
             if not last:
-                trust = _weigh(slices, method, trust)
+                trust = weigh(slices, method, poses, trust)
                 if level.move != "none":
                     poses = _register(level, slices, method, poses, trust)
                 if motion is not None:
@@ -256,27 +235,6 @@ def _scene(slices: Slices, grid: Grid, poses: Rigid, trust: Trust) -> Scene:
         floor=slices.noise_floor,
         typical=None if trust.typical is None else trust.typical.at(lattice.points_mm()),
     )
-
-
-def _weigh(slices: Slices, method: FieldFit, trust: Trust) -> Trust:
-    """Spread of the residual, weights of pixels and slices, and gains, from the field's present prediction."""
-    scene = method.scene
-    assert scene is not None
-    log_signal = method.field.on_lattice(scene.lattice.index)
-    typical = (
-        None if trust.typical is None else trust.typical.seen_in(log_signal, slices.te_s, scene.lattice.points_mm())
-    )
-    predicted = scene.predict(log_signal)
-    residual = scene.gain * predicted - slices.values
-    sigma = robust_sigma(residual, least=max(slices.noise_sigma, LEAST_SIGMA))
-    rms = slices.mean_per_slice(residual.square()).sqrt()
-    slice_weight = slice_weights(rms, slices.echo_of)
-    weight = cauchy_weights(residual, sigma) * slice_weight[slices.slice_idx]
-    coil = trust.coil
-    gain = slice_gains(slices, predicted if coil is None else coil * predicted, weight, slice_weight)
-    if coil is not None:
-        coil = coil_factor(slices, coil, gain[slices.slice_idx] * predicted, weight)
-    return Trust(gain=gain, weight=weight, slice_weight=slice_weight, sigma=sigma, typical=typical, coil=coil)
 
 
 def _register(level: Level, slices: Slices, method: FieldFit, poses: Rigid, trust: Trust) -> Rigid:

@@ -6,6 +6,7 @@ No gradient has the capture range of a fetus that turned over; motions tried in 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,6 @@ from fetalt2prep.core.recon.rough_volumes import RoughVolumes, correlation
 
 ANGLES_DEG = (12.0, 24.0, 36.0)  # about 13 axes, both ways
 FLIPS_DEG = (90.0, 180.0, 270.0)  # about the world axes
-PENALTY_PER_RAD = 0.03  # correlation that a turn has to bring, so that a half turn of a symmetric brain does not win
 STEP_RAD, STEP_MM = torch.pi / 30, 4.0  # of the first round
 BEAM, HALVINGS = 8, 5
 
@@ -29,28 +29,36 @@ class Template:
     volume: Tensor  # (x, y, z) on the grid of ``volumes``
     points_mm: Tensor  # (n, 3)
     values: Tensor  # (n,)
+    price: Callable[[Tensor, Tensor], Tensor]
+    """Correlation that motions (k, 3, 3), (k, 3) have to bring more than others, (k,)."""
 
     @property
     def middle_mm(self) -> Tensor:
         """Mean of the points, (3,): turns are about it."""
         return self.points_mm.mean(0)
 
-    def agreement(self, rotations: Tensor, shifts_mm: Tensor) -> Tensor:
-        """Correlation of the points, moved by (k, 3, 3) about their middle and (k, 3), less the turn's price, (k,)."""
+    def about_origin(self, rotation: Tensor, shift_mm: Tensor) -> Tensor:
+        """Shift t of ``x -> R x + t`` for a turn (3, 3) about the middle and a shift (3,)."""
+        return self.middle_mm + shift_mm - rotation @ self.middle_mm
+
+    def correlation(self, rotations: Tensor, shifts_mm: Tensor) -> Tensor:
+        """With the volume, of the points moved by (k, 3, 3) about their middle and by (k, 3), (k,)."""
         moved = (self.points_mm - self.middle_mm) @ rotations.transpose(1, 2) + self.middle_mm + shifts_mm[:, None]
-        seen = self.volumes.sample(self.volume, moved)
-        return correlation(seen, self.values) - PENALTY_PER_RAD * angle(rotations)
+        return correlation(self.volumes.sample(self.volume, moved), self.values)
+
+    def agreement(self, rotations: Tensor, shifts_mm: Tensor) -> Tensor:
+        """Correlation less the price of the motion, (k,)."""
+        return self.correlation(rotations, shifts_mm) - self.price(rotations, shifts_mm)
 
 
-def best_motion(template: Template, rotations: Tensor, shifts_mm: Tensor) -> tuple[Tensor, Tensor, float]:
-    """Best motion found from starts (k, 3, 3) and (k, 3): rotation and shift of ``x -> R x + t``, and its agreement.
+def best_motion(template: Template, rotations: Tensor, shifts_mm: Tensor) -> tuple[Tensor, Tensor]:
+    """Best motion found from starts (k, 3, 3) and (k, 3): rotation (3, 3) about the middle, and shift (3,).
 
     A beam of the best starts takes steps along each of the six parameters, five times halved.
     """
-    middle = template.middle_mm
     agreement = template.agreement(rotations, shifts_mm)
     step_rad, step_mm = STEP_RAD, STEP_MM
-    nudges = torch.cat((torch.eye(6), -torch.eye(6))).to(middle)
+    nudges = torch.cat((torch.eye(6), -torch.eye(6))).to(agreement)
     for _ in range(HALVINGS):
         for _ in range(2):  # once to get there, once more to settle
             best = agreement.topk(min(BEAM, len(agreement))).indices
@@ -62,8 +70,7 @@ def best_motion(template: Template, rotations: Tensor, shifts_mm: Tensor) -> tup
             agreement = torch.cat((agreement, template.agreement(tried, tried_mm)))
         step_rad, step_mm = step_rad / 2, step_mm / 2
     winner = int(agreement.argmax())
-    rotation = rotations[winner]
-    return rotation, middle + shifts_mm[winner] - rotation @ middle, float(agreement[winner])
+    return rotations[winner], shifts_mm[winner]
 
 
 def turns() -> Tensor:

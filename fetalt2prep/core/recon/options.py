@@ -8,7 +8,7 @@ MODELS = ("sc", "mc", "mcreg", "bridge", "decay")
 MOTIONS = ("free", "siren")
 FIELDS = ("grid", "hash", "siren", "siren-compact")
 PROFILES = ("box", "gaussian")
-COIL_FIELDS = ("off", "on")
+COIL_FIELDS = ("on", "off")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class ReconOptions:
     """``free``: six parameters per slice; ``siren``: one small network gives the poses of all slices, as published."""
     profile: str = "box"
     """Through-plane profile of a slice: ``box`` of one thickness with rounded edges, or ``gaussian``."""
-    coil_field: str = "off"
+    coil_field: str = "on"
     """``on``: a smooth factor that stays in the scanner is fitted beside the volumes, the same at all echo times."""
     seed: int = 0
     """Seed of the network initialisation."""

@@ -30,24 +30,30 @@ class SmoothField:
         return cls(coefficients, torch.zeros(3), 1.0)
 
     @classmethod
-    def fitted(cls, points_mm: Tensor, values: Tensor, weights: Tensor) -> SmoothField:
-        """Weighted least squares; points (n, 3), values and weights (n,), some weight above zero."""
+    def around(cls, points_mm: Tensor, weights: Tensor) -> SmoothField:
+        """Zero everywhere, with the centre and twice the spread of weighted points (n, 3) as its own."""
         share = (weights / weights.sum())[:, None]
         centre = (share * points_mm).sum(0)
         radius = 2.0 * float((share * (points_mm - centre).square()).sum().sqrt())
-        field = cls(torch.zeros(len(POWERS), device=values.device), centre, max(radius, 1.0))
-        terms = field._terms(points_mm).double()
+        return cls(torch.zeros(len(POWERS), device=weights.device), centre, max(radius, 1.0))
+
+    @classmethod
+    def fitted(cls, points_mm: Tensor, values: Tensor, weights: Tensor) -> SmoothField:
+        """Weighted least squares; points (n, 3), values and weights (n,), some weight above zero."""
+        field = cls.around(points_mm, weights)
+        share = (weights / weights.sum())[:, None]
+        terms = field.terms(points_mm).double()
         ridge = torch.full((len(POWERS),), RIDGE, dtype=torch.float64, device=values.device)
         ridge[0] = 0.0
         normal = terms.T @ (terms * share) + torch.diag(ridge)
         coefficients = torch.linalg.solve(normal, terms.T @ (share[:, 0].double() * values.double()))
-        return cls(coefficients.float(), centre, field.radius_mm)
+        return cls(coefficients.float(), field.centre_mm, field.radius_mm)
 
     def at(self, points_mm: Tensor) -> Tensor:
         """Values at world points, (n, 3) -> (n,)."""
-        return self._terms(points_mm) @ self.coefficients.to(points_mm.device)
+        return self.terms(points_mm) @ self.coefficients.to(points_mm.device)
 
-    def _terms(self, points_mm: Tensor) -> Tensor:
+    def terms(self, points_mm: Tensor) -> Tensor:
         """Monomials at points, (n, 3) -> (n, 20)."""
         position = (points_mm - self.centre_mm.to(points_mm.device)) / self.radius_mm
         length = position.norm(dim=1, keepdim=True)

@@ -15,6 +15,7 @@ from fetalt2prep.core.recon.rough_volumes import RoughVolumes, bright_slices, ec
 from fetalt2prep.core.recon.slices import Slices
 
 GAIN_LEAST = 0.05  # correlation below which a stack stays where it is: what little is left, the fit finds
+PENALTY_PER_RAD = 0.03  # correlation that a turn has to bring, so that a half turn of a symmetric brain does not win
 MAX_POINTS = 3000
 
 
@@ -34,22 +35,24 @@ def search_stacks(slices: Slices) -> tuple[Rigid, dict[str, float]]:
     start = {
         stack: float(_template(slices, values, poses, usable, volumes, stack).agreement(*stay)) for stack in stacks
     }
-    moved: dict[str, float] = {}
+    turned_deg: dict[str, float] = {}
     for stack in sorted(stacks, key=lambda number: start[number]):
         volumes = RoughVolumes(slices, poses, slices.stack_of, usable)
         template = _template(slices, values, poses, usable, volumes, stack)
         others = poses.move(slices.points_mm, slices.slice_idx)[slices.stack_of[slices.slice_idx] != stack].mean(0)
         rotations = rotation_matrix(turns().to(values))
         to_others = (others - template.middle_mm).expand(len(rotations), 3)
-        rotation, shift_mm, found = best_motion(
+        rotation, shift_mm = best_motion(
             template, torch.cat((rotations, rotations)), torch.cat((torch.zeros_like(to_others), to_others))
         )
-        if found - float(template.agreement(*stay)) < GAIN_LEAST:
+        if float(template.agreement(rotation[None], shift_mm[None]) - template.agreement(*stay)) < GAIN_LEAST:
             continue
         mine = slices.stack_of == stack
-        poses = poses.replaced(mine, poses.select(mine).followed_by(rotation, shift_mm))
-        moved[slices.names[stack]] = float(torch.rad2deg(angle(rotation)))
-    return poses, moved
+        poses = poses.replaced(
+            mine, poses.select(mine).followed_by(rotation, template.about_origin(rotation, shift_mm))
+        )
+        turned_deg[slices.names[stack]] = float(torch.rad2deg(angle(rotation)))
+    return poses, turned_deg
 
 
 def _template(
@@ -59,4 +62,10 @@ def _template(
     mine = ((slices.stack_of == stack) & usable)[slices.slice_idx].nonzero()[:, 0]
     mine = mine[:: max(1, len(mine) // MAX_POINTS)]
     points_mm = poses.move(slices.points_mm[mine], slices.slice_idx[mine])
-    return Template(volumes=volumes, volume=volumes.others(stack), points_mm=points_mm, values=values[mine])
+    return Template(
+        volumes=volumes, volume=volumes.others(stack), points_mm=points_mm, values=values[mine], price=_price
+    )
+
+
+def _price(rotations: Tensor, _: Tensor) -> Tensor:
+    return PENALTY_PER_RAD * angle(rotations)
