@@ -2,7 +2,8 @@
 
 *Lesions*: a disc of other signal is put into, or taken from, the object of held-out slices; all else, noise too, is the
 same. How much of the change of the ideal image does the denoised one show? *T2*: flat regions whose echoes are pure
-exponentials, with coils and noise; each echo is denoised by itself, then T2 is fitted.
+exponentials, with coils and noise; each echo is denoised by itself, then T2 is fitted. *Floor*: flat regions not much
+brighter than the noise, which is that of a magnitude, or of an absolute real part; how far is the mean off?
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ SEED = 8_000_000
 N, FINE, PIXEL_MM = 144, 2, 1.2
 T2_S = (0.1, 0.15, 0.2, 0.28, 0.4)
 ECHOES_S = (0.1, 0.2, 0.3)
+LEVELS = (1.5, 2.0, 3.0, 5.0, 10.0)
+"""Signals over the noise of one channel, in the order of the stripes."""
+NOISES = ("magnitude", "real part")
 PLAN = Plan(
     contrast="t2", te_s=0.1, snr=20.0, acceleration=2.0, partial_fourier=1.0, n_calibration=24, acquired_share=1.0,
     spacing_s=0.004, voids=False,
@@ -103,6 +107,21 @@ def lesion(method: str, change: float, radius_mm: float, snr: float, seed: int, 
     return float((seen * true)[near].sum() / (true * true)[near].sum())
 
 
+def floor(method: str, noise: str, weights: Path | None) -> list[dict[str, float]]:
+    """What is left of the noise floor in each stripe of :data:`LEVELS`, in units of the noise; mean of three draws."""
+    density, stripe = flat_regions()
+    signal = (density * np.asarray(LEVELS, np.float32)[stripe])[::FINE, ::FINE]
+    middle = {n: _core(stripe, density, n) for n in range(len(LEVELS))}
+    found = []
+    for seed in range(3):
+        rng = np.random.default_rng([SEED, seed, 2])
+        real, across = rng.standard_normal((2, N, N))
+        measured = np.hypot(signal + real, across if noise == "magnitude" else 0.0).astype(np.float32)
+        shown = denoised(measured, method, weights)
+        found.append([float(shown[middle[n]].mean()) - level for n, level in enumerate(LEVELS)])
+    return [{"level": level, "off": off} for level, off in zip(LEVELS, np.mean(found, 0).tolist(), strict=True)]
+
+
 def _level(signal: Floats) -> float:
     return float(signal[signal > 0.1 * signal.max()].mean())
 
@@ -126,6 +145,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             if key not in rows:
                 rows[key] = [lesion(method, change, radius_mm, 15.0, seed, args.weights) for seed in range(5)]
                 print(key, [round(v, 2) for v in rows[key]], flush=True)
+        for noise in NOISES:
+            key = f"floor {method} {noise}"
+            if key not in rows:
+                rows[key] = floor(method, noise, args.weights)
+                print(key, [round(r["off"], 2) for r in rows[key]], flush=True)
         args.out.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
 
 

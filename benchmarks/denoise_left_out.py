@@ -2,8 +2,7 @@
 
 For every sequence (of the head) and every other part of the body, two networks of one size and schedule:
 one trained on all the others, one on this alone; both judged on unseen slices of this. ``--steps`` and ``--scenes`` set
-the schedule, which is stored with the numbers; DnCNN (``--dncnn``) is trained on everything, as the U-Net beside it.
-Rows that are in the results already are not run again.
+the schedule, which is stored with the numbers. Rows that are in the results already are not run again.
 """
 
 from __future__ import annotations
@@ -19,11 +18,9 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.cases import HERE
-from benchmarks.dncnn import DnCnn
 from fetalt2prep.core.denoise.unet.train import DenoiserTraining, TrainOptions, new_state
 from fetalt2prep.core.fit import fit
 from fetalt2prep.core.metrics import psnr, ssim
-from fetalt2prep.core.train_state import TrainState
 from fetalt2prep.sim.array_pool import ArrayPool
 from fetalt2prep.sim.pairs.plan import CONTRASTS, PARTS, PairOptions
 from fetalt2prep.sim.pairs.pool import pair_pool
@@ -42,13 +39,9 @@ def mixed(pools: Sequence[ArrayPool]) -> Read:
     return lambda n: pools[n % len(pools)].read(n // len(pools))
 
 
-def trained(read: Read, options: TrainOptions, dncnn: bool = False) -> Any:
+def trained(read: Read, options: TrainOptions) -> Any:
     """A network after its schedule."""
-    state: Any = new_state(options)
-    if dncnn:
-        torch.manual_seed(options.seed)
-        network = DnCnn()
-        state = TrainState(network, torch.optim.Adam(network.parameters(), lr=options.learning_rate))
+    state = new_state(options)
     return fit(DenoiserTraining(options, read, state), options.n_steps, check_every=options.n_steps).state.network
 
 
@@ -73,7 +66,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--scenes", type=int, default=24, help="of each set")
-    parser.add_argument("--dncnn", action="store_true", help="and DnCNN beside the U-Net, both on everything")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
@@ -84,12 +76,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     }
     schedule = {"steps": args.steps, "scenes": args.scenes, "batch": 6, "crop": 64}
 
-    def train(names: Sequence[str], dncnn: bool = False) -> Any:
+    def train(names: Sequence[str]) -> Any:
         n = args.scenes  # the same number of scenes for both networks
         options = TrainOptions(
             n_steps=args.steps, batch_size=6, crop=64, n_scenes=n, n_first=n, single_share=1.0, n_stages=1
         )
-        return trained(mixed([pools[name] for name in names]), options, dncnn)
+        return trained(mixed([pools[name] for name in names]), options)
 
     def keep(key: str, network: Any, judge: str) -> None:
         rows[key] = judged(network, unseen[judge]) | schedule
@@ -102,12 +94,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         for label, names in (("others", others), ("same", [name])):
             if f"{name}: {label}" not in rows:
                 keep(f"{name}: {label}", train(names), name)
-    if args.dncnn:
-        for label, plain in (("unet", False), ("dncnn", True)):
-            missing = [name for name in args.sets if f"{name}: {label}" not in rows]
-            network = train(args.sets, plain) if missing else None
-            for name in missing:
-                keep(f"{name}: {label}", network, name)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import denoise_checks, denoise_left_out, denoise_network
+from benchmarks import denoise_checks, denoise_left_out, denoise_network, denoise_plain
 from benchmarks.cases import HERE
 from benchmarks.t2_page import fill, table
 
@@ -95,6 +95,17 @@ def exponentials(rows: Rows) -> str:
     return table(["method", "", *(f"{1000 * t:g} ms" for t in denoise_checks.T2_S)], lines)
 
 
+def floor(rows: Rows) -> str:
+    """How far the means of dark flat regions are from their signal, in units of the noise."""
+    lines = [
+        [f"`{method}`", noise, *(f"{row['off']:+.2f}" for row in rows[f"floor {method} {noise}"])]
+        for noise in denoise_checks.NOISES
+        for method in denoise_checks.METHODS
+        if f"floor {method} {noise}" in rows
+    ]
+    return table(["method", "noise", *(f"{level:g}" for level in denoise_checks.LEVELS)], lines)
+
+
 def left_out(rows: Rows) -> str:
     """Models trained on the others, and on the same."""
     lines = []
@@ -112,22 +123,29 @@ def left_out(rows: Rows) -> str:
 
 
 def plain(rows: Rows) -> str:
-    """The U-Net and DnCNN after one short schedule on the same pairs."""
-    lines = []
-    for name in denoise_left_out.SETS:
-        ours, other = (rows.get(f"{name}: {label}") for label in ("unet", "dncnn"))
-        if ours and other:
-            cells = [f"{row['ssim']:.3f} / {row['psnr']:.2f}" for row in (ours, other)]
-            lines.append([name, f"{ours['ssim_in']:.3f} / {ours['psnr_in']:.2f}", *cells])
-    return table(["", "input: SSIM / PSNR", "U-Net", "DnCNN"], lines)
+    """The U-Net, its cascade and DnCNN after the same steps, or as many seconds."""
+    names = {"dncnn": "DnCNN", "unet": "U-Net, one stage", "cascade": "cascade of two"}
+    lines = [
+        [
+            names[row["network"]], f"{row['n_weights'] / 1e6:.2f} million", f"{row['steps']}",
+            f"{row['learning_rate']:g}", f"{row['train_cpu_s']:.0f}", f"{row['gain_db_mean']:+.2f}",
+            f"{row['gain_db_least']:+.2f}", f"{row['gain_db_mean_almost_without_noise']:+.2f}", f"{row['ssim']:.3f}",
+            f"{row['slice_cpu_s']:.2f}",
+        ]
+        for row in rows.values()
+    ]  # fmt: skip
+    head = ["", "weights", "steps", "rate", "training (CPU s)", "gain (dB)", "least", "gain, hardly any noise", "SSIM",
+            "slice of 320 x 320 (CPU s)"]  # fmt: skip
+    return table(head, lines)
 
 
 def main() -> None:
     """Rewrite the blocks of the page from the results there are."""
     makers: list[tuple[Any, list[Callable[[Rows], str]]]] = [
         (denoise_network.RESULTS, [methods, conditions]),
-        (denoise_checks.RESULTS, [lesions, exponentials]),
-        (denoise_left_out.RESULTS, [left_out, plain]),
+        (denoise_checks.RESULTS, [lesions, exponentials, floor]),
+        (denoise_left_out.RESULTS, [left_out]),
+        (denoise_plain.RESULTS, [plain]),
     ]
     for path, blocks in makers:
         if path.exists():

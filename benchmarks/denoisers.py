@@ -1,9 +1,10 @@
 """Denoisers and bias correction ranked by the T2 error of the whole way, not by how the stacks look: library, no app.
 
-Cases: the two of the developers, and some of :mod:`benchmarks.fresh` with numbers of their own, one of them with twice
-the noise; three stacks per echo time, on a lattice of 1.2 mm (a third of the default's time). Each stack is denoised
-with its own noise estimate in its own mask, as the app does it. The truth is read by the scorer alone. Rows that are in
-the results already are not run again.
+``python -m benchmarks.denoisers``. Cases: ten of :mod:`benchmarks.fresh` with numbers of their own, and on request one
+of them with twice the noise and the two of the developers; three stacks per echo time, on a lattice of 1.2 mm (a third
+of the default's time). Each stack is denoised with its own noise estimate in its own mask and then divided by the coil
+field, as the app does it. The truth is read by the scorer alone. Rows that are in the results already are not run
+again; ``python -m benchmarks.denoisers_page`` puts them into docs/denoising.md.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
-
-import numpy as np
 
 from benchmarks.cases import CASES, HERE
 from benchmarks.fresh import options_of
@@ -35,15 +35,11 @@ from fetalt2prep.io.denoiser import denoise_stack
 from fetalt2prep.sim import CaseOptions, simulate_case, write_case
 from fetalt2prep.sim.score.truth_files import find_truth
 
-FRESH = {
-    "fresh20": options_of(20),
-    "fresh21-snr12": replace(options_of(21), snr=12.0),
-    "fresh22": options_of(22),
-}
+TEN = {f"fresh{number}": options_of(number) for number in range(20, 30)}
+FRESH = TEN | {"fresh21-snr12": replace(options_of(21), snr=12.0)}
 """Simulated here; the seed is 100 and the number."""
 RESULTS = HERE / "results" / "denoisers.json"
 KEY = ("case", "stacks", "resolution_mm", "denoise", "bias")
-DEFAULT = ("nlm", "none")
 
 
 @dataclass(frozen=True)
@@ -69,19 +65,18 @@ def simulated(name: str, options: CaseOptions, folder: Path) -> Case:
     return Case(case, find_truth(case / "derivatives" / "truth"))
 
 
-def denoised(stack: Stack, name: str) -> Stack:
-    """The stack as it enters the reconstruction."""
+def denoised(stack: Stack, name: str) -> tuple[Stack, bool]:
+    """The stack as it enters the reconstruction, and whether another method was used, as the app would do it."""
     sigma = estimate_noise_sigma(stack.pixels, stack.mask)
     found = denoise_stack(name, stack.pixels, sigma, stack.mask)
-    if found.note:
-        raise ValueError(f"{stack.name}: {found.note}")
-    return replace(stack, pixels=found.pixels, noise_sigma=sigma, noise_floor=found.floor)
+    return replace(stack, pixels=found.pixels, noise_sigma=sigma, noise_floor=found.floor), bool(found.note)
 
 
 def run(case: Case, planes: Sequence[str], name: str, bias: str, resolution_mm: float) -> dict[str, object]:
     """Denoise, divide by the field, reconstruct, fit, score."""
     began = time.process_time()
-    stacks = [denoised(stack, name) for stack in read_stacks(case.folder, planes)]
+    found = [denoised(stack, name) for stack in read_stacks(case.folder, planes)]
+    stacks = [stack for stack, _ in found]
     after = time.process_time()
     if bias == "n4":
         field = estimate_field(stacks, n4_log_field)
@@ -97,33 +92,16 @@ def run(case: Case, planes: Sequence[str], name: str, bias: str, resolution_mm: 
         "wm": scores["WM"]["mae"],  # type: ignore[index]
         "gm": scores["GM"]["mae"],  # type: ignore[index]
         "ssim": scores["ssim"],
+        "left_to_nlm": sum(other for _, other in found),
     } | seconds
 
 
-def table(rows: Sequence[dict[str, object]], column: str) -> Iterator[str]:
-    """One line per value of a column: mean over the cases that every value has."""
-    names = list(dict.fromkeys(row[column] for row in rows))
-    yield f"| {column} | stacks per TE | cases | T2 MAE WM / GM (ms) | SSIM | CPU of the step (s) |"
-    yield "|---|---|---|---|---|---|"
-    for stacks in sorted({int(row["stacks"]) for row in rows}, reverse=True):  # type: ignore[call-overload]
-        seen = [{row["case"] for row in rows if row[column] == name and row["stacks"] == stacks} for name in names]
-        common = set.intersection(*seen)
-        for name in names:
-            mine = [r for r in rows if r[column] == name and r["stacks"] == stacks and r["case"] in common]
-            if mine:
-                wm, gm, ssim, cpu = (
-                    float(np.mean([np.mean(r[key]) for r in mine]))  # type: ignore[arg-type]
-                    for key in ("wm", "gm", "ssim", f"{column}_cpu_s")
-                )
-                yield f"| `{name}` | {stacks} | {len(mine)} | {wm:.1f} / {gm:.1f} | {ssim:.4f} | {cpu:.1f} |"
-
-
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run what is missing, keep the numbers after each row, print the table."""
+    """Run what is missing, keep the numbers after each row."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--names", nargs="+", default=["ga24", "ga29", *FRESH])
+    parser.add_argument("--names", nargs="+", default=list(TEN))
     parser.add_argument("--denoise", nargs="+", choices=list(DENOISERS), default=list(DENOISERS))
-    parser.add_argument("--bias", nargs="+", choices=list(BIASES), default=list(BIASES), help="n4: with nlm only")
+    parser.add_argument("--bias", nargs="+", choices=list(BIASES), default=["n4"])
     parser.add_argument("--stacks", type=int, nargs="+", default=[3], choices=(1, 2, 3))
     parser.add_argument("--resolution", type=float, default=1.2, metavar="MM", help="lattice of the reconstruction")
     parser.add_argument("--out", type=Path, default=RESULTS)
@@ -135,16 +113,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             planes = next(p for p in PLANES if len(p) == n_stacks)
             for case_name in args.names:
                 case = find_case(case_name, args.folder or Path(scratch))
-                ways = [(name, bias) for bias in args.bias for name in args.denoise]
-                for name, bias in (way for way in ways if way[0] == DEFAULT[0] or way[1] == DEFAULT[1]):
+                for name, bias in product(args.denoise, args.bias):
                     key = (case_name, n_stacks, args.resolution, name, bias)
                     if key in {tuple(row[part] for part in KEY) for row in rows}:
                         continue
                     rows.append(run(case, planes, name, bias, args.resolution))
                     print(json.dumps(rows[-1]), flush=True)
                     args.out.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-    print("\n".join(table([row for row in rows if row["bias"] == DEFAULT[1]], "denoise")))
-    print("\n".join(table([row for row in rows if row["denoise"] == DEFAULT[0]], "bias")))
 
 
 if __name__ == "__main__":

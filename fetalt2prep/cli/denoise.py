@@ -32,19 +32,26 @@ def run(arguments: argparse.Namespace) -> int:
     """Denoise, write, print the files."""
     from fetalt2prep.cli.progress_bar import ProgressBar
     from fetalt2prep.io.denoise_file import denoise_file
+    from fetalt2prep.io.sidecar import sidecar_path
 
     a = arguments
-    image, out = Path(a.image), Path(a.out)
-    if not image.is_file():
-        raise ValueError(f"{image}: there is no such file.")
-    if not out.name.endswith((".nii", ".nii.gz")):
-        raise ValueError(f"{out}: its name must end in .nii or .nii.gz.")
-    if out.exists() and (not a.force or out.samefile(image)):
-        raise ValueError(f"{out}: is there already; name another file, or add --force to replace it (IN never is).")
+    for path in (a.image, *([] if a.weights is None else [a.weights])):
+        if not path.is_file():
+            raise ValueError(f"{path}: there is no such file.")
+    if a.weights is not None and a.method != "unet":
+        raise ValueError(f"--weights are of the network; leave them out with --method {a.method}.")
+    if not a.out.name.endswith((".nii", ".nii.gz")):
+        raise ValueError(f"{a.out}: its name must end in .nii or .nii.gz.")
+    account = sidecar_path(a.out)
+    if account.resolve() == sidecar_path(a.image).resolve():
+        raise ValueError(f"{a.out}: its {account.name} is that of {a.image.name}; name another file.")
+    there = [path for path in (a.out, account) if path.exists()]
+    if there and not a.force:
+        raise ValueError(f"{there[0]}: is there already; name another file, or add --force to replace it.")
     if a.sigma is not None and not 0 < a.sigma < float("inf"):
         raise ValueError(f"--sigma is {a.sigma}; it must be above 0.")
     with ProgressBar() as bar:
-        written = denoise_file(image, out, a.method, mask=a.mask, sigma=a.sigma, weights=a.weights, on_step=bar)
+        written = denoise_file(a.image, a.out, a.method, mask=a.mask, sigma=a.sigma, weights=a.weights, on_step=bar)
     sys.stderr.write("".join(f"note: {note}\n" for note in written.notes))
     sys.stdout.write(f"{written.image}\n{written.account}\n")
     return 0

@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-METHODS = ("unet", "none")
+from fetalt2prep.core.sense.options import CONSISTENCY_WEIGHT, METHODS
+
 DESCRIPTION = (
     "Reconstruct undersampled Cartesian multi-slice raw data (ISMRMRD): coils whitened by the noise scan, coil maps "
     "from the calibration lines, CG-SENSE, then the trained network, tied to the measured k-space after each of its "
@@ -22,7 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("kspace", type=Path, metavar="KSPACE.h5", help="ISMRMRD file (.h5, .hdf5, .mrd)")
     add("out", type=Path, metavar="OUT.nii.gz", help="image to write; OUT.json is written beside it")
     add("--denoise", choices=METHODS, default="unet", help="what follows CG-SENSE (default: unet)")
-    add("--consistency", type=float, metavar="W", help="weight of the network against the samples (default: 3)")
+    add(
+        "--consistency", type=float, metavar="W",
+        help=f"weight of the network against the samples (default: {CONSISTENCY_WEIGHT:g})",
+    )  # fmt: skip
     add("--weights", type=Path, metavar="FILE", help="of train-denoiser (default: the package's)")
     add("--contrast", type=int, metavar="N", help="which contrast, where the file has several")
     add("--repetition", type=int, metavar="N", help="which repetition, where the file has several")
@@ -34,16 +38,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Reconstruct, write, print the files."""
     from fetalt2prep.cli.progress_bar import ProgressBar
-    from fetalt2prep.io.sense_scan import CONSISTENCY_WEIGHT, SenseRequest, reconstruct_sense
+    from fetalt2prep.io.sense_scan import SenseRequest, reconstruct_sense, written_beside
 
     a = arguments
-    kspace, out = Path(a.kspace), Path(a.out)
-    if not kspace.is_file():
-        raise ValueError(f"{kspace}: there is no such file.")
-    if not out.name.endswith((".nii", ".nii.gz")):
-        raise ValueError(f"{out}: its name must end in .nii or .nii.gz.")
-    if out.exists() and not a.force:
-        raise ValueError(f"{out}: is there already; name another file, or add --force to replace it.")
+    for path in (a.kspace, *([] if a.weights is None else [a.weights])):
+        if not path.is_file():
+            raise ValueError(f"{path}: there is no such file.")
+    if a.denoise == "none" and not (a.weights is None and a.consistency is None):
+        raise ValueError("--weights and --consistency are of the network; leave them out with --denoise none.")
+    there = [path for path in written_beside(a.out, a.noise_map) if path.exists()]
+    if there and not a.force:
+        raise ValueError(f"{there[0]}: is there already; name another file, or add --force to replace it.")
     request = SenseRequest(
         denoise=a.denoise,
         weights=a.weights,
@@ -54,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=a.seed,
     )
     with ProgressBar() as bar:
-        written = reconstruct_sense(kspace, out, request, on_stage=bar.line, on_step=bar)
+        written = reconstruct_sense(a.kspace, a.out, request, on_stage=bar.line, on_step=bar)
     sys.stderr.write("".join(f"note: {note}\n" for note in written.notes))
     files = [written.image, written.account, written.noise_map]
     sys.stdout.write("".join(f"{path}\n" for path in files if path is not None))

@@ -35,9 +35,10 @@ PROFILES: dict[str, dict[str, Any]] = {
 use but to show that all works."""
 LIMITS = (
     "Every slice was drawn: ellipsoids of textured tissue and a head phantom. Learned at 144 x 144 pixels of 0.8 to "
-    "1.6 mm, signal-to-noise ratios 5 to 200, acceleration 1 to 3 along one axis with known coil maps, partial "
-    "Fourier, zero filling; no motion within a slice, no fat shift, no ghosts. Below a ratio of 5 the result is smooth "
-    "and may lack detail. Research use only."
+    "1.6 mm, signal-to-noise ratios 3 to 200, acceleration 1 to 3 along one axis with known coil maps, partial "
+    "Fourier, zero filling; no motion within a slice, no fat shift, no ghosts. Noise of a magnitude; of images that "
+    "hold the absolute real part (some partial Fourier) too much is taken off dark tissue. Below a ratio of 5 the "
+    "result is smooth and may lack detail. Research use only."
 )
 
 

@@ -7,14 +7,18 @@ from typing import Any
 
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec, traits
 
-METHODS = ("unet", "none")
+from fetalt2prep.core.sense.options import CONSISTENCY_WEIGHT, METHODS
 
 
 class _SenseReconInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc="raw data, ISMRMRD (.h5, .hdf5, .mrd)")
     denoise = traits.Enum(*METHODS, usedefault=True, desc="what follows CG-SENSE: the trained network, or nothing")
     consistency = traits.Range(
-        low=0.0, value=3.0, exclude_low=True, usedefault=True, desc="weight of the network against the samples"
+        low=0.0,
+        value=CONSISTENCY_WEIGHT,
+        exclude_low=True,
+        usedefault=True,
+        desc="weight of the network against the samples",
     )
     weights = File(exists=True, desc="of the network, as train-denoiser leaves them; not given: the package's")
     contrast = traits.Range(low=0, desc="which contrast, where the file has several")

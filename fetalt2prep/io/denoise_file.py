@@ -17,7 +17,7 @@ from fetalt2prep.core.denoise.mppca import denoise_mppca
 from fetalt2prep.core.denoise.noise import estimate_noise_sigma
 from fetalt2prep.core.denoise.options import SERIES_METHOD
 from fetalt2prep.io.denoiser import denoise_stack
-from fetalt2prep.io.sidecar import InputError
+from fetalt2prep.io.sidecar import InputError, read_sidecar, sidecar_path
 from fetalt2prep.io.volume import UNREADABLE, open_image, read_volume
 
 Floats = NDArray[np.float32]
@@ -59,6 +59,7 @@ def denoise_file(
         Not an image or cut off; complex or coloured; NaN; another number of axes; a mask on another grid; no noise to
         be seen and none given; ``mppca`` of too few volumes or with a ``sigma``.
     """
+    known = read_sidecar(path)
     image, shape, _ = open_image(path)
     pixels = _pixels(image, shape, path.name)
     inside = None if mask is None else _mask(mask, pixels.shape[:3])
@@ -77,7 +78,7 @@ def denoise_file(
         header["cal_min"] = header["cal_max"] = 0.0
     out.parent.mkdir(parents=True, exist_ok=True)
     nib.save(type(image)(denoised.reshape(shape).astype(kept), image.affine, header), out)
-    account = _account(path, out, plan, sigmas, notes)
+    account = _account(known, path, out, plan, sigmas, notes)
     return DenoisedFile(out, account, tuple(sigmas), tuple(notes))
 
 
@@ -156,13 +157,8 @@ def _volumes(pixels: Floats, plan: _Plan, name: str, on_step: OnStep | None) -> 
     return denoised, sigmas, notes
 
 
-def _account(path: Path, out: Path, plan: _Plan, sigmas: list[float], notes: list[str]) -> Path:
-    """The sidecar of the input, where it has one, with what was done."""
-    source = path.with_name(path.name.removesuffix(".gz").removesuffix(".nii") + ".json")
-    try:
-        known = json.loads(source.read_text("utf-8")) if source.is_file() else {}
-    except ValueError as error:
-        raise InputError(f"{source.name}: is no JSON ({error}). Mend or remove it.") from error
+def _account(known: dict[str, Any], path: Path, out: Path, plan: _Plan, sigmas: list[float], notes: list[str]) -> Path:
+    """What the sidecar of the input says, and what was done."""
     content = known | {
         "Denoising": plan.method,
         "NoiseSigma": [round(s, 9) for s in sigmas] if len(sigmas) > 1 else sigmas[0],
@@ -170,6 +166,6 @@ def _account(path: Path, out: Path, plan: _Plan, sigmas: list[float], notes: lis
         "DenoisedBy": f"fetalt2prep {__version__}",
         "DenoisingNotes": notes,
     }
-    account = out.with_name(out.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+    account = sidecar_path(out)
     account.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     return account

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +14,7 @@ from fetalt2prep.core.denoise.registry import REGISTRY
 from fetalt2prep.core.denoise.unet.cascade import DenoisingCascade
 from fetalt2prep.core.denoise.unet.denoise import Ranges, denoise_unet, out_of_range
 from fetalt2prep.io.denoiser_weights import load_denoiser, packaged_denoiser
-from fetalt2prep.io.weights import card_path
+from fetalt2prep.io.weights import read_card
 
 INSTEAD = "nlm"
 """What is done where the network cannot be used."""
@@ -67,7 +66,6 @@ def _network(path: Path) -> DenoisingCascade:
 @cache
 def _ranges(path: Path) -> Ranges:
     """The ranges of the card beside the weights; the defaults where there is none."""
-    card = card_path(path)
-    stored = json.loads(card.read_text("utf-8")).get("ranges", {}) if card.is_file() else {}
+    stored = read_card(path).get("ranges", {})
     known = {name: tuple(stored[name]) for name in ("snr", "matrix") if name in stored}
     return Ranges(**known)

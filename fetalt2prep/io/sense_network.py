@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from fetalt2prep.core.sense.learned import Learned, TrainedRange
 from fetalt2prep.io.denoiser_weights import load_denoiser, packaged_denoiser
 from fetalt2prep.io.sidecar import InputError
-from fetalt2prep.io.weights import card_path, sha256_of
+from fetalt2prep.io.weights import card_path, read_card, sha256_of
 
 KEYS = ("acceleration", "snr", "matrix")
 
@@ -25,12 +24,11 @@ def load_learned(weights: Path | None = None) -> Learned | None:
     path = packaged_denoiser() if weights is None else weights
     if weights is None and not path.is_file():
         return None
-    card = card_path(path)
-    ranges = json.loads(card.read_text("utf-8")).get("ranges", {}) if card.is_file() else {}
+    ranges = read_card(path).get("ranges", {})
     missing = [key for key in KEYS if key not in ranges]
     if missing:
         raise InputError(
-            f"{path.name}: {card.name} beside it has no ranges of {', '.join(missing)}. Keep the card that "
+            f"{path.name}: {card_path(path).name} beside it has no ranges of {', '.join(missing)}. Keep the card that "
             "train-denoiser writes with the weights."
         )
     acceleration, snr, matrix = ((float(low), float(high)) for low, high in (ranges[key] for key in KEYS))

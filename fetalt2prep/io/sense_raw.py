@@ -129,13 +129,13 @@ class _Lines:
             raise InputError(f"{name}: readouts differ in ({', '.join(keys)}): {sorted(kinds)}. Split the file.")
         ((n_samples, n_coils, middle, before, after),) = kinds
         samples = torch.stack([readout_samples(table["data"][row], n_coils, name, int(row)) for row in rows])
+        samples = samples[..., before : n_samples - after]  # in the order in which they were acquired
         reverse = torch.from_numpy(flagged(head["flags"], "reverse"))
         samples[reverse] = samples[reverse].flip(-1)
-        samples = samples[..., before : n_samples - after]
         scale_y, scale_x = (facts.oversampling(axis) for axis in "yx")
         n_y, n_x = facts.shape
         whole = facts.encoded("x") or n_samples
-        samples = _placed(samples, middle - before if middle else n_samples // 2, whole, name)
+        samples = _placed(samples, (middle or n_samples // 2) - before, whole, name)
         samples = _resized(without_oversampling(samples, round(whole / scale_x)), n_x)
         n_lines = round(n_y * scale_y)
         line_idx = head["idx"]["kspace_encode_step_1"].astype(np.int64) + n_lines // 2 - facts.centre_line(n_lines)

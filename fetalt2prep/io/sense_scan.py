@@ -21,15 +21,14 @@ from fetalt2prep.core.sense.consistency import DataConsistency
 from fetalt2prep.core.sense.homodyne import Homodyne
 from fetalt2prep.core.sense.learned import Learned, denoise_tied
 from fetalt2prep.core.sense.noise_map import border_noise, noise_amplification
+from fetalt2prep.core.sense.options import CONSISTENCY_WEIGHT, METHODS
 from fetalt2prep.core.sense.recon import CartesianSlice, SensePlan, cg_sense_image, shading
 from fetalt2prep.core.sense.sampling import Sampling, centred
 from fetalt2prep.io.sense_network import load_learned
 from fetalt2prep.io.sense_raw import RawSlices, read_cartesian
-from fetalt2prep.io.sidecar import InputError
+from fetalt2prep.io.sidecar import InputError, sidecar_path
 from fetalt2prep.io.volume import save_volume
 
-CONSISTENCY_WEIGHT = 3.0
-METHODS = ("unet", "none")
 OBJECT_LEVEL = 0.1  # of the brightest pixel
 OnStep = Callable[[str, int, int], None]
 OnStage = Callable[[str], None]
@@ -96,6 +95,20 @@ def reconstruct_sense(
     if used is not None and sigma is not None:
         final = run.denoise(used, images, sigma)
     return run.write(out, final, sigma)
+
+
+def written_beside(out: Path, noise_map: bool) -> tuple[Path, ...]:
+    """Files that :func:`reconstruct_sense` writes for ``out``: image, account and, if asked for, the map of noise.
+
+    Raises
+    ------
+    InputError
+        ``out`` is no name of a NIfTI file.
+    """
+    if not out.name.endswith((".nii", ".nii.gz")):
+        raise InputError(f"{out}: its name must end in .nii or .nii.gz.")
+    account = sidecar_path(out)
+    return (out, account, account.with_name(f"{account.stem}_noise.nii.gz"))[: 3 if noise_map else 2]
 
 
 @dataclass(frozen=True)
@@ -228,12 +241,9 @@ class _Run:
     def write(self, out: Path, final: list[Tensor], sigma: list[Tensor] | None) -> SenseOutputs:
         """Image, its account, and the map of noise where it was asked for."""
         out.parent.mkdir(parents=True, exist_ok=True)
-        stem = out.name.removesuffix(".gz").removesuffix(".nii")
+        _, account, *noise = written_beside(out, self.request.noise_map)
         save_volume(self._volume(final), self.raw.affine, out)
-        noise_map = None
-        if self.request.noise_map and sigma is not None:
-            noise_map = save_volume(self._volume(sigma), self.raw.affine, out.with_name(f"{stem}_noise.nii.gz"))
-        account = out.with_name(f"{stem}.json")
+        noise_map = save_volume(self._volume(sigma), self.raw.affine, noise[0]) if noise and sigma is not None else None
         account.write_text(json.dumps(self._account(), indent=2) + "\n", "utf-8")
         self.tell(f"wrote {out.name}, {time.monotonic() - self.began:.0f} s")
         return SenseOutputs(out, account, noise_map, tuple(self.notes))

@@ -23,8 +23,13 @@ class InputError(ValueError):
 
 def read_sidecar(image: Path) -> dict[str, Any]:
     """Content of the JSON file beside an image; empty when there is none. Raises like :func:`read_json`."""
-    path = image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".json")
+    path = sidecar_path(image)
     return read_json(path) if path.is_file() else {}
+
+
+def sidecar_path(image: Path) -> Path:
+    """The JSON file beside an image."""
+    return image.with_name(image.name.removesuffix(".gz").removesuffix(".nii") + ".json")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from fetalt2prep.io.sidecar import InputError
+from fetalt2prep.io.sidecar import InputError, read_json
 from fetalt2prep.io.tensor_file import load_tensors, save_tensors
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -48,6 +48,12 @@ def card_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
+def read_card(path: Path) -> dict[str, Any]:
+    """The card beside a weights file; empty where there is none. Raises ``InputError`` where it is no JSON object."""
+    card = card_path(path)
+    return read_json(card) if card.is_file() else {}
+
+
 def load_network(
     path: Path, known: str, make: Callable[[Mapping[str, str]], Network], *, writer: str
 ) -> tuple[Network, dict[str, str]]:
@@ -68,13 +74,12 @@ def load_network(
 
 def _read(path: Path, known: str, writer: str) -> tuple[dict[str, NDArray[np.generic]], dict[str, str]]:
     """Arrays by name and texts of a weights file that is what its card says."""
-    card = card_path(path)
-    if card.is_file():
-        expected = json.loads(card.read_text("utf-8")).get("sha256")
+    if card_path(path).is_file():
+        expected = read_card(path).get("sha256")
         if expected != (found := sha256_of(path)):
             raise InputError(
-                f"{path.name}: its SHA-256 is {found}, but {card.name} says {expected}. The file was changed or cut "
-                "off; install the package again, or train the network again."
+                f"{path.name}: its SHA-256 is {found}, but {card_path(path).name} says {expected}. The file was "
+                "changed or cut off; install the package again, or train the network again."
             )
     arrays, metadata = load_tensors(path)
     if metadata.get("format") != known:

@@ -168,7 +168,10 @@ def test_files_cut_off_or_missing_or_there_already(
         ([str(tmp_path / "text.nii.gz"), out], "text.nii.gz: cannot be read as NIfTI"),
         ([str(tmp_path / "no.nii"), out], "no.nii: there is no such file"),
         ([str(stack), str(tmp_path / "out.png")], "must end in .nii or .nii.gz"),
-        ([str(stack), str(stack), "--force"], "is there already"),
+        ([str(stack), str(stack), "--force"], "its stack.json is that of stack.nii.gz"),
+        ([str(stack), str(tmp_path / "stack.nii"), "--force"], "its stack.json is that of stack.nii.gz"),
+        ([str(stack), out, "--method", "unet", "--weights", str(tmp_path / "w")], "w: there is no such file"),
+        ([str(stack), out, "--weights", str(cut)], "--weights are of the network; leave them out with --method nlm"),
         ([str(stack), out, "--sigma", "-1"], "--sigma is -1.0; it must be above 0"),
     ):
         assert run(["denoise", *line]) == 1
@@ -176,3 +179,10 @@ def test_files_cut_off_or_missing_or_there_already(
     assert run(["denoise", str(stack), out]) == 0
     assert run(["denoise", str(stack), out]) == 1
     assert run(["denoise", str(stack), out, "--force"]) == 0
+    (tmp_path / "other.json").write_text("[]")
+    assert run(["denoise", str(stack), str(tmp_path / "other.nii")]) == 1
+    assert "other.json: is there already" in capsys.readouterr().err
+    (tmp_path / "stack.json").write_text("[]")
+    assert run(["denoise", str(stack), str(tmp_path / "new.nii")]) == 1
+    assert "stack.json: holds a JSON list" in capsys.readouterr().err
+    assert not (tmp_path / "new.nii").exists()

@@ -242,6 +242,8 @@ def test_files_are_not_replaced_and_wrong_lines_are_one_line(
     assert "add --force" in capsys.readouterr().err
     for wrong, message in (
         (["sense", str(tmp_path / "no.h5"), "a.nii"], "no.h5: there is no such file"),
+        (["sense", str(scan), "a.nii", "--weights", "no.safetensors"], "no.safetensors: there is no such file"),
+        (["sense", str(scan), "a.nii", "--denoise", "none", "--consistency", "1"], "are of the network; leave them"),
         (["sense", str(scan), str(tmp_path / "a.png")], "must end in .nii or .nii.gz"),
         (["sense", str(scan), str(tmp_path / "a.nii"), "--consistency", "0"], "it must be above 0"),
         (["sense", str(scan), str(tmp_path / "a.nii"), "--contrast", "2"], "has no contrast 2"),

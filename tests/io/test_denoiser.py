@@ -52,8 +52,13 @@ def test_slices_that_nobody_trained_on_come_nearer_to_the_truth(te_s: float) -> 
     assert np.mean(gains) > 1.5
 
 
-def test_t2_of_pure_exponentials_survives() -> None:
-    """A disc of one T2, each echo with coils, acceleration and noise, denoised by itself."""
+@pytest.mark.parametrize("snr", [40, 20])
+def test_t2_of_pure_exponentials_survives(snr: float) -> None:
+    """A disc of one T2, each echo with coils, acceleration and noise, denoised by itself.
+
+    At a ratio of 20 the last echo is 4.5 times the noise of one fully sampled channel, and three times that of the
+    accelerated image: its floor is 5 % of it.
+    """
     axis = np.linspace(-1, 1, 192)
     disc = (np.hypot(axis[:, None], axis) < 0.7).astype(np.float32)
     core = (np.hypot(axis[:, None], axis) < 0.5)[::2, ::2]
@@ -61,7 +66,7 @@ def test_t2_of_pure_exponentials_survives() -> None:
     levels = []
     for n, te in enumerate(te_s):
         decay = float(np.exp(-te / t2_s))
-        plan = replace(PLAN, te_s=float(te), snr=40 * decay)
+        plan = replace(PLAN, te_s=float(te), snr=snr * decay)
         signal = (disc * decay).astype(np.float32)
         measured, _ = acquire(np.random.default_rng(n), plan, signal, np.full_like(disc, t2_s), 1.2, 96)
         stack = measured[:, :, None]

@@ -139,6 +139,25 @@ def test_a_late_echo_is_filled_with_zeros(scan: CartesianScan, path: Path) -> No
     torch.testing.assert_close(found, without_oversampling(whole, 24), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("centre", [28, 0])
+def test_samples_to_discard_are_those_acquired_first_and_last(scan: CartesianScan, path: Path, centre: int) -> None:
+    """Four before the readout and two after it, every second readout backwards; the centre may be missing."""
+
+    def longer(table: Any) -> None:
+        for row in range(len(table)):
+            data = table["data"][row].view("c8").reshape(3, 48)
+            data = data[:, :: -1 if row % 2 else 1]
+            data = np.concatenate((np.full((3, 4), 99, "c8"), data, np.full((3, 2), 99, "c8")), 1)
+            table["data"][row] = data.view("f4").ravel()
+            head = table["head"]
+            head["number_of_samples"][row], head["center_sample"][row] = 54, centre
+            head["discard_pre"][row], head["discard_post"][row] = 4, 2
+            head["flags"][row] |= flag("reverse") if row % 2 else 0
+
+    change(path, longer)
+    check_samples(read_cartesian(path), scan)
+
+
 def test_the_middle_of_whole_readouts_may_be_counted_either_way(scan: CartesianScan, path: Path) -> None:
     change(path, lambda table: table["head"]["center_sample"].__setitem__(slice(None), 23))
     check_samples(read_cartesian(path), scan)

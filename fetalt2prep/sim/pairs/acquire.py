@@ -46,12 +46,17 @@ def acquire(
     noise = math.sqrt(2) * sigma * torch.from_numpy(white_noise(tuple(spectrum.shape), rng)) * window
     lines = sampled_lines(plan, n_pixels, int(rng.integers(max(1, int(plan.acceleration)))))
     mask = torch.from_numpy(lines)[None, None].expand(1, n_pixels, n_pixels)
-    measured = (spectrum + noise)[None] * mask[:, None]
-    if plan.acceleration == 1.0:
-        image = (ifft2c(measured[0]) * maps.conj()).sum(0)
-    else:
-        image = cg_sense(Sense(MaskedFft(mask), maps), measured, RIDGE, CG_STEPS)[0]
-    return _magnitude(image, plan).numpy(), target.numpy()
+
+    def image_of(samples: Tensor) -> Tensor:
+        measured = samples[None] * mask[:, None]
+        if plan.acceleration == 1.0:
+            return (ifft2c(measured[0]) * maps.conj()).sum(0)
+        return cg_sense(Sense(MaskedFft(mask), maps), measured, RIDGE, CG_STEPS)[0]
+
+    image = image_of(spectrum + noise)
+    if _before(plan, n_pixels) >= n_pixels // 2:
+        return image.abs().numpy(), target.numpy()
+    return _magnitude(image, image_of(noise), plan).numpy(), target.numpy()
 
 
 def sampled_lines(plan: Plan, n: int, first: int) -> NDArray[np.bool_]:
@@ -102,11 +107,16 @@ def _train(plan: Plan, signal: Floats, t2_s: Floats, pixel_mm: float, n: int) ->
     return torch.from_numpy(images), torch.from_numpy(weights)
 
 
-def _magnitude(image: Tensor, plan: Plan) -> Tensor:
-    """Absolute value; with partial Fourier of the homodyne image (Noll 1991, doi:10.1109/42.79473)."""
+def _magnitude(image: Tensor, noise: Tensor, plan: Plan) -> Tensor:
+    """Absolute value after partial Fourier: the homodyne image (Noll 1991, doi:10.1109/42.79473), with Rician noise.
+
+    image, noise: complex, of SENSE; noise: of the same reconstruction without signal. The homodyne step leaves out the
+    noise across the phase, and dark pixels are then lifted less than in other magnitudes. That part is put back, so
+    that all pictures have one kind of noise, the one that a reconstruction of magnitudes takes for granted.
+    """
     n = image.shape[-1]
-    before = _before(plan, n)
-    if before >= n // 2:
-        return image.abs()
-    lines_first = image.transpose(-2, -1)
-    return Homodyne.of_lines(n, before, first_missing=True)(lines_first).abs().transpose(-2, -1)
+    step = Homodyne.of_lines(n, _before(plan, n), first_missing=True)
+    lines_first, noise_first = image.transpose(-2, -1), noise.transpose(-2, -1)
+    restored = step(lines_first)
+    across = (step.ramped(noise_first) * torch.sgn(restored).conj()).imag
+    return torch.hypot(restored.abs(), across).transpose(-2, -1)

@@ -15,7 +15,7 @@ PARTS = ("brain", "spine", "abdomen", "pelvis", "knee")
 CONTRASTS = ("t2", "t1", "flair", "pd")
 TE_S = (0.08, 0.7)
 """Echo times of the fetal brain; other parts have them below 0.2 s."""
-SNR = (5.0, 40.0)
+SNR = (3.0, 40.0)
 ACCELERATION = (1.5, 3.0)
 PIXEL_MM = (0.8, 1.6)
 LONGEST_ADULT_TE_S = 0.2

@@ -85,6 +85,18 @@ def test_magnitudes_of_noise_alone_are_above_zero_and_the_target_is_not() -> Non
     assert target[outside].mean() < 0.2 * sigma
 
 
+@pytest.mark.parametrize("acceleration", [1.0, 2.0])
+def test_partial_fourier_leaves_the_noise_of_a_magnitude(acceleration: float) -> None:
+    """Rayleigh where there is no signal: its mean is 0.886 of its root mean square; that of |real part| 0.798."""
+    dark = []
+    for n in range(4):
+        plan = replace(PLAN, snr=10.0, partial_fourier=0.65, acceleration=acceleration)
+        measured, _ = acquire(np.random.default_rng(n), plan, disc(64), np.full((128, 128), 0.3, np.float32), 1.2, 64)
+        dark.append(np.concatenate([measured[:8].ravel(), measured[-8:].ravel()]))
+    values = np.concatenate(dark)
+    assert values.mean() / np.sqrt(np.mean(values**2)) == pytest.approx(np.sqrt(np.pi) / 2, abs=0.02)
+
+
 def test_a_short_t2_blurs_along_the_train() -> None:
     plan = replace(PLAN, snr=1e6, te_s=0.12)
     _, short = seen(plan, 0.04)
@@ -111,7 +123,7 @@ def test_plans_stay_within_what_is_said() -> None:
     still = [p for p in plans if p.snr > 40]
     assert 0.14 < len(still) / len(plans) < 0.26
     assert all(p.acceleration == 1 and p.partial_fourier == 1 for p in still)
-    assert all(5 <= p.snr <= 40 and 0.08 <= p.te_s <= 0.7 for p in plans if p.snr <= 40)
+    assert all(3 <= p.snr <= 40 and 0.08 <= p.te_s <= 0.7 for p in plans if p.snr <= 40)
     assert max(draw_plan(rng, "knee", "t2").te_s for _ in range(50)) < 0.2
     assert 0.05 < np.mean([p.voids for p in plans]) < 0.16
 

@@ -19,7 +19,7 @@ class Ranges:
     """What a network was trained on, both ends included."""
 
     snr: tuple[float, float] = (3.0, 200.0)
-    """Mean signal in the mask over the noise. Pictures were drawn from 5 on; their darker tissue lies below that."""
+    """Mean signal in the mask over the noise. Whole pictures were drawn from 3 on, before acceleration."""
     matrix: tuple[int, int] = (32, 1024)
     """Pixels along each side of a slice."""
 
