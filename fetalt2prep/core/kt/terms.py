@@ -1,4 +1,4 @@
-"""Terms of the field's loss: relative or plain data error, temporal total variation, nuclear norm."""
+"""Terms of the field's loss: relative data error, temporal total variation, nuclear norm."""
 
 from __future__ import annotations
 
@@ -14,11 +14,6 @@ def relative_l2(predicted: Tensor, samples: Tensor, epsilon: float) -> Tensor:
     """Sum of ``|r|^2 / (|k|^2 + epsilon)``, k the prediction without its gradient: what is far out counts too."""
     size = predicted.detach().abs().square() + epsilon
     return ((predicted - samples).abs().square() / size).sum()
-
-
-def plain_l2(predicted: Tensor, samples: Tensor) -> Tensor:
-    """Sum of ``|r|^2``."""
-    return (predicted - samples).abs().square().sum()
 
 
 def temporal_variation(series: Tensor) -> Tensor:

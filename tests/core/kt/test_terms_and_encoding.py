@@ -12,7 +12,6 @@ from fetalt2prep.core.kt.series_fit import awake
 from fetalt2prep.core.kt.terms import (
     ROUND,
     nuclear_norm,
-    plain_l2,
     relative_l2,
     spatial_variation,
     temporal_variation,
@@ -56,7 +55,6 @@ def test_relative_error_weights_by_the_prediction_and_not_through_it() -> None:
     assert float(value.detach()) == pytest.approx(1 / 4.5)
     assert k.grad is not None
     assert complex(k.grad[0]) == pytest.approx(-2 / 4.5)  # through the weight, too, it would be another
-    assert float(plain_l2(k, y).detach()) == pytest.approx(1.0)
 
 
 def test_levels_wake_one_by_one() -> None:
