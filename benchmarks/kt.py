@@ -51,14 +51,14 @@ NARROW: dict[str, Grid] = {  # around what was best at smaller sizes; widened by
 CG_STEPS = 50
 LOOKS = (10, 15, 20, 25, 30, 35, 40, 45, 50, 60, 80)
 ABLATIONS: dict[str, dict[str, Any]] = {
-    "with low rank, 0.001": {"low_rank": 0.001},
+    "without low rank": {"low_rank": 0.0},
+    "without even k-space": {"balanced": False},
+    "without low rank and even k-space": {"low_rank": 0.0, "balanced": False},
     "without temporal variation": {"temporal_tv": 0.0},
     "without spatial variation": {"spatial_tv": 0.0},
-    "low rank in place of temporal variation": {"temporal_tv": 0.0, "low_rank": 0.003},
     "relative data term": {"data_term": "relative"},
     "without coarse-to-fine": {"coarse_to_fine": 0.0},
     "without static start": {"from_static": False},
-    "temporal variation, a third": {"temporal_tv": 0.005},
 }
 
 
@@ -77,13 +77,14 @@ class Size:
     @property
     def name(self) -> str:
         """As tables call it."""
-        return f"{self.n}" if self.scene == "cine" else f"{self.n}, {self.scene}"
+        return f"{self.n}, {self.n_frames} frames" + ("" if self.scene == "cine" else f", {self.scene}")
 
 
 SIZES = {
     "small": Size(48, 12, 6, (2, 3, 5, 8)),
     "fetal": Size(48, 12, 6, (5, 8), "fetal"),
     "cpu": Size(96, 20, 8, (4, 6, 10, 16)),
+    "short": Size(208, 10, 4, (8, 13, 21, 34), grids=NARROW, looks=LOOKS[:7]),
     "full": Size(208, 30, 8, (8, 13, 21, 34), grids=NARROW, looks=LOOKS[:-1]),
 }
 

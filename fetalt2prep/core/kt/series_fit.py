@@ -148,7 +148,7 @@ def fit_series(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         start = still / scale if options.from_static else torch.zeros_like(still)
-        series = make_field(shape, options, start)
+        series = make_field(shape, options, start, (sense.maps != 0).any(0).to(torch.float32))
     even = options.balanced and options.field == "grid"  # a network behind the series is not a matter of k-space alone
     filtered = balance(sense.fourier, shape[1:]) if even else None
     method = SeriesMethod(series, _data_term(sense, samples / scale, options), filtered, shape, options)

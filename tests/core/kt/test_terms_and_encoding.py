@@ -93,3 +93,16 @@ def test_a_field_starts_still_and_answers_alike_on_both_rates(kind: str) -> None
         assert twice.shape == (7, 8, 8)
         assert torch.allclose(twice[::2], field(axes_of((4, 8, 8))), atol=1e-5)
         assert float((twice[1::2] - twice[:-1:2]).abs().max()) > 0
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_where_no_coil_sees_a_field_is_silent(kind: str) -> None:
+    seen = torch.ones(8, 8)
+    seen[:, 5:] = 0.0
+    field = make_field((4, 8, 8), KtOptions(field=kind), series(1, 8)[0].to(torch.complex64), seen)
+    with torch.no_grad():
+        for parameter in field.parameters():
+            parameter.add_(0.05)
+        image = field(axes_of((4, 8, 8)))
+    assert float(image[..., 5:].abs().max()) == 0.0
+    assert float(image[..., :5].abs().min()) > 0.0
