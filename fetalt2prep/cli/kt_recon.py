@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--interpolate-time", type=int, default=1, metavar="K", help="frames given for each measured one (inr)")
     add("--fit-readouts", type=int, metavar="N", help="readouts that share a time in the fit (default: a frame's; inr)")
     add("--temporal-tv", type=float, metavar="W", help="weight of variation over time (default: 0.015; inr)")
-    add("--low-rank", type=float, metavar="W", help="weight of low rank over time (default: 0.001; inr)")
+    add("--low-rank", type=float, metavar="W", help="weight of low rank over time (default: 0.0003; inr)")
     add(
         "--data-term", choices=("plain", "relative"), default="plain", help="error of the samples (default: plain; inr)"
     )

@@ -24,7 +24,7 @@ class KtOptions:
     """Weight of total variation along time; lower it where nothing stands still."""
     spatial_tv: float = 0.00025
     """Weight of total variation within each frame."""
-    low_rank: float = 0.001
+    low_rank: float = 0.0003
     """Weight of the nuclear norm of what moves."""
     coarse_to_fine: float = 0.3
     """Share of the steps over which the levels wake, coarse to fine; 0: all from the start."""

@@ -9,6 +9,8 @@ from torch import Tensor
 ROUND = 1e-3  # image scale: below, variation is round and not pointed, which Adam could not settle on
 JITTER = 1e-8  # share of the mean eigenvalue: the gradient of a root at 0 is infinite
 
+NOTHING = 1e-12  # power of a series that does not move at all, as it is at the start
+
 
 def relative_l2(predicted: Tensor, samples: Tensor, epsilon: float) -> Tensor:
     """Sum of ``|r|^2 / (|k|^2 + epsilon)``, k the prediction without its gradient: what is far out counts too."""
@@ -37,6 +39,6 @@ def nuclear_norm(series: Tensor) -> Tensor:
     """
     flat = (series - series.mean(0)).flatten(1)
     gram = flat @ flat.mH
-    ridge = JITTER * gram.detach().diagonal().real.mean()
+    ridge = JITTER * gram.detach().diagonal().real.mean().clamp(min=NOTHING)
     values = torch.linalg.eigvalsh(gram + ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device))
     return values.clamp(min=float(ridge)).sqrt().sum()

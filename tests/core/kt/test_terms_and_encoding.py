@@ -28,6 +28,14 @@ def test_nuclear_norm_is_that_of_what_moves() -> None:
     assert float(nuclear_norm(x)) == pytest.approx(float(torch.linalg.matrix_norm(moving, "nuc")), rel=1e-3)
 
 
+def test_nuclear_norm_of_what_does_not_move_has_a_finite_gradient() -> None:
+    for still in (torch.zeros(4, 3, 3), torch.ones(4, 3, 3)):
+        leaf = still.to(torch.complex64).requires_grad_()
+        nuclear_norm(leaf).backward()
+        assert leaf.grad is not None
+        assert float(leaf.grad.abs().max()) < 1e-3
+
+
 def test_gradients_agree_with_differences() -> None:
     for term in (nuclear_norm, temporal_variation, spatial_variation):
         assert torch.autograd.gradcheck(term, (series(4, 3).requires_grad_(),), eps=1e-6, atol=1e-4)
