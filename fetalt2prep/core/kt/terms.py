@@ -8,7 +8,6 @@ from torch import Tensor
 
 ROUND = 1e-3  # image scale: below, variation is round and not pointed, which Adam could not settle on
 JITTER = 1e-8  # share of the mean eigenvalue: the gradient of a root at 0 is infinite
-
 NOTHING = 1e-12  # power of a series that does not move at all, as it is at the start
 
 
