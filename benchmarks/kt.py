@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import resource
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from numpy.typing import NDArray
 from fetalt2prep.core import metrics
 from fetalt2prep.core.coils import Sense, espirit_maps
 from fetalt2prep.core.fourier_op import Nufft
-from fetalt2prep.core.kt.baselines import adjoint, cg_sense, low_rank_plus_sparse, temporal_tv
+from fetalt2prep.core.kt.baselines import adjoint, cg_sense, low_rank_plus_sparse_iterates, temporal_tv_iterates
 from fetalt2prep.core.kt.field import finer_in_time
 from fetalt2prep.core.kt.options import KtOptions
 from fetalt2prep.core.kt.series_fit import fit_series
@@ -35,20 +37,28 @@ from fetalt2prep.sim.dynamic_scan import DynamicOptions, DynamicScan, simulate_d
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "kt.json"
 FRAME_S = 0.04
-CG_RIDGES = (0.003, 0.01, 0.03)
-TV_WEIGHTS = (0.002, 0.004, 0.008, 0.016)
-LOW_RANK_WEIGHTS = (0.05, 0.15)
-SPARSE_WEIGHTS = (0.01, 0.02, 0.04)
-CLASSICAL_STEPS = 50
+Grid = Sequence[tuple[float, ...]]
+GRIDS: dict[str, Grid] = {
+    "cg-sense": [(0.001,), (0.003,), (0.01,), (0.03,)],
+    "grasp": [(0.001,), (0.002,), (0.004,), (0.008,), (0.016,)],
+    "l+s": [(rank, sparse) for rank in (0.02, 0.05, 0.15) for sparse in (0.0025, 0.005, 0.01, 0.02)],
+}
+NARROW: dict[str, Grid] = {  # around what was best at smaller sizes; widened by hand where the best lies on the edge
+    "cg-sense": [(0.003,)],
+    "grasp": [(0.002,), (0.004,), (0.008,)],
+    "l+s": [(0.05, 0.005), (0.15, 0.02)],
+}
+CG_STEPS = 50
+LOOKS = (10, 15, 20, 25, 30, 35, 40, 45, 50, 60, 80)
 ABLATIONS: dict[str, dict[str, Any]] = {
-    "with low rank, 0.001": {"low_rank": 0.001},
+    "without low rank": {"low_rank": 0.0},
+    "without even k-space": {"balanced": False},
+    "without low rank and even k-space": {"low_rank": 0.0, "balanced": False},
     "without temporal variation": {"temporal_tv": 0.0},
     "without spatial variation": {"spatial_tv": 0.0},
-    "low rank in place of temporal variation": {"temporal_tv": 0.0, "low_rank": 0.003},
     "relative data term": {"data_term": "relative"},
     "without coarse-to-fine": {"coarse_to_fine": 0.0},
     "without static start": {"from_static": False},
-    "temporal variation, a third": {"temporal_tv": 0.005},
 }
 
 
@@ -61,18 +71,21 @@ class Size:
     n_coils: int
     spokes: tuple[int, ...]
     scene: str = "cine"
+    grids: Mapping[str, Grid] = field(default_factory=lambda: GRIDS)
+    looks: tuple[int, ...] = LOOKS
 
     @property
     def name(self) -> str:
         """As tables call it."""
-        return f"{self.n}" if self.scene == "cine" else f"{self.n}, {self.scene}"
+        return f"{self.n}, {self.n_frames} frames" + ("" if self.scene == "cine" else f", {self.scene}")
 
 
 SIZES = {
     "small": Size(48, 12, 6, (2, 3, 5, 8)),
     "fetal": Size(48, 12, 6, (5, 8), "fetal"),
     "cpu": Size(96, 20, 8, (4, 6, 10, 16)),
-    "full": Size(208, 30, 8, (8, 13, 21, 34)),
+    "short": Size(208, 10, 4, (8, 13, 21, 34), grids=NARROW, looks=LOOKS[:7]),
+    "full": Size(208, 30, 8, (8, 13, 21, 34), grids=NARROW, looks=LOOKS[:-1]),
 }
 
 
@@ -88,6 +101,7 @@ class Case:
             readouts_per_frame=spokes,
             frame_s=FRAME_S,
         )
+        self.size = size
         self.scan: DynamicScan = simulate_dynamic(options, seed)
         self.truth = self.scan.truth[0].abs().numpy()
         self.between = between_frames(self.scan)
@@ -96,6 +110,11 @@ class Case:
         self.samples = self.scan.samples[0].flatten(2)
         self.sense = Sense(fourier, espirit_maps(static_coil_images(fourier, self.samples)))
         self.scale = adjoint(self.sense, self.samples).abs().max()
+
+    def psnr(self, series: torch.Tensor) -> float:
+        """After one scale for the whole series."""
+        found = series.abs().numpy()
+        return metrics.psnr(self.truth, found * metrics.best_scale(self.truth, found))
 
     def scores(self, series: torch.Tensor) -> dict[str, float]:
         """After one scale for the whole series: PSNR, SSIM, and error of the column that moves most over time."""
@@ -118,14 +137,29 @@ def between_frames(scan: DynamicScan) -> NDArray[np.float32]:
     return np.asarray(torch.stack(found).numpy())
 
 
-def best_of(case: Case, make: Callable[..., torch.Tensor], grid: Sequence[tuple[float, ...]]) -> dict[str, Any]:
-    """Scores of the weights with the highest PSNR, and the CPU seconds of one run."""
-    rows = []
-    for weights in grid:
-        started = time.process_time()
-        series = make(case.sense, case.samples / case.scale, *weights, CLASSICAL_STEPS)
-        rows.append(case.scores(series) | {"weights": weights, "cpu_s": round(time.process_time() - started, 1)})
-    return max(rows, key=lambda row: row["psnr_db"])
+def best_of(case: Case, method: str, make: Callable[..., Iterator[torch.Tensor]]) -> dict[str, Any]:
+    """Scores of the weights and the number of steps with the highest PSNR, and the CPU seconds of one run.
+
+    A weight is run for as many steps as the last of ``looks``, and looked at on the way.
+    """
+    best: dict[str, Any] = {"psnr_db": -math.inf}
+    for weights in case.size.grids[method]:
+        started, looking = time.process_time(), 0.0
+        iterates = make(case.sense, case.samples / case.scale, *weights)
+        for step, series in enumerate(islice(iterates, case.size.looks[-1]), 1):
+            if step in case.size.looks:
+                looked = time.process_time()
+                if case.psnr(series) > best["psnr_db"]:
+                    best = case.scores(series) | {"weights": weights, "steps": step}
+                looking += time.process_time() - looked
+        seconds = round(time.process_time() - started - looking, 1)
+        best |= {"cpu_s": seconds} if best["weights"] == weights else {}
+    return best
+
+
+def ridged(sense: Sense, samples: torch.Tensor, ridge: float) -> Iterator[torch.Tensor]:
+    """CG-SENSE is looked at once, at the end."""
+    yield from repeat(cg_sense(sense, samples, ridge, CG_STEPS))
 
 
 def field_row(case: Case, options: KtOptions) -> dict[str, Any]:
@@ -146,9 +180,9 @@ def field_row(case: Case, options: KtOptions) -> dict[str, Any]:
 
 METHODS: dict[str, Callable[[Case], dict[str, Any]]] = {
     "adjoint": lambda case: case.scores(adjoint(case.sense, case.samples)),
-    "cg-sense": lambda case: best_of(case, cg_sense, [(w,) for w in CG_RIDGES]),
-    "grasp": lambda case: best_of(case, temporal_tv, [(w,) for w in TV_WEIGHTS]),
-    "l+s": lambda case: best_of(case, low_rank_plus_sparse, [(a, b) for a in LOW_RANK_WEIGHTS for b in SPARSE_WEIGHTS]),
+    "cg-sense": lambda case: best_of(case, "cg-sense", ridged),
+    "grasp": lambda case: best_of(case, "grasp", temporal_tv_iterates),
+    "l+s": lambda case: best_of(case, "l+s", low_rank_plus_sparse_iterates),
     "inr": lambda case: field_row(case, KtOptions()),
     "inr, hash": lambda case: field_row(case, KtOptions(field="hash")),
     "inr, siren": lambda case: field_row(case, KtOptions(field="siren")),

@@ -28,13 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--interpolate-time", type=int, default=1, metavar="K", help="frames given for each measured one (inr)")
     add("--fit-readouts", type=int, metavar="N", help="readouts that share a time in the fit (default: a frame's; inr)")
     add("--temporal-tv", type=float, metavar="W", help="weight of variation over time (default: 0.015; inr)")
-    add("--low-rank", type=float, metavar="W", help="weight of low rank over time (default: 0, off; inr)")
+    add("--low-rank", type=float, metavar="W", help="weight of low rank over time (default: 0.0003; inr)")
     add(
         "--data-term", choices=("plain", "relative"), default="plain", help="error of the samples (default: plain; inr)"
     )
     add("--slice", type=int, nargs="+", metavar="S", help="slices, by the scanner's number (default: all)")
     add("--coils", type=int, metavar="N", help="compress to so many virtual coils (default: no compression)")
-    add("--steps", type=int, metavar="N", help="steps of the fit (default: 200), or of the other methods (50)")
+    add("--steps", type=int, metavar="N", help="steps of the fit (default: 200), or of the other methods (30)")
     add("--seed", type=int, default=0, metavar="N", help="of the field's start (default: 0)")
     add("--frames-at-once", type=int, default=0, metavar="N", help="saves memory; the result is the same (0: all)")
     add("--phase", action="store_true", help="write NAME_phase.nii.gz too, radians")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fetalt2prep.core.fourier_op import Fourier, fft2c, ifft2c
+from fetalt2prep.core.normal_op import SeriesNormal
 
 KERNEL = 6  # side of the patches of k-space that are held against each other
 CALIBRATION = 20  # side of the centre of k-space they are taken from
@@ -38,6 +39,10 @@ class Sense:
     def select(self, frames: Tensor) -> Sense:
         """The same operator of some frames, (n,) indices."""
         return Sense(self.fourier.select(frames), self.maps)
+
+    def normal(self, weight: Tensor | None = None, *, frames_at_once: int = 0) -> SeriesNormal:
+        """``adjoint(weight * forward(x))``, weight (frame, 1, *sample), None: 1."""
+        return SeriesNormal(self.fourier.normal(weight), self.maps, frames_at_once)
 
 
 def espirit_maps(image: Tensor, calibration: int = CALIBRATION) -> Tensor:

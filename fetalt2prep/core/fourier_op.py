@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from scipy.fft import next_fast_len
 from torch import Tensor
 
+from fetalt2prep.core.normal_op import Convolution
 from fetalt2prep.core.sparse_rows import csr, transposed
 
 OVERSAMPLING = 1.5
@@ -34,6 +36,10 @@ class Fourier(Protocol):
 
     def select(self, frames: Tensor) -> Fourier:
         """The same operator of some frames, (n,) indices."""
+        ...
+
+    def normal(self, weight: Tensor | None = None) -> Convolution:
+        """``adjoint(weight * forward(x))``, weight (frame, 1, *sample), None: 1; without the samples."""
         ...
 
     @property
@@ -69,6 +75,11 @@ class MaskedFft:
     def select(self, frames: Tensor) -> MaskedFft:
         """The same operator of some frames."""
         return MaskedFft(self.mask[frames])
+
+    def normal(self, weight: Tensor | None = None) -> Convolution:
+        """See :class:`Fourier`; the convolution is circular."""
+        spectrum = self.mask[:, None].square() if weight is None else weight * self.mask[:, None].square()
+        return Convolution(torch.fft.ifftshift(spectrum, dim=(-2, -1)), (self.mask.shape[-2], self.mask.shape[-1]))
 
     @property
     def density(self) -> Tensor:
@@ -129,6 +140,13 @@ class Nufft:
         chosen._density = None if self._density is None else self._density[frames]
         return chosen
 
+    def normal(self, weight: Tensor | None = None) -> Convolution:
+        """See :class:`Fourier`; frame by frame, since each one's kernel passes through a grid of its own."""
+        n_frames, n_samples = self.k_per_pixel.shape[:2]
+        weight = torch.ones(n_frames, 1, n_samples, device=self.k_per_pixel.device) if weight is None else weight
+        spectra = [_spectrum(k, w, self.shape) for k, w in zip(self.k_per_pixel.split(1), weight.split(1), strict=True)]
+        return Convolution(torch.cat(spectra), self.shape)
+
     @property
     def density(self) -> Tensor:
         """Weights (frame, 1, sample) that make gridding even (Pipe and Menon, Magn Reson Med 1999;41:179)."""
@@ -171,3 +189,16 @@ class Nufft:
         points = first[..., None] + torch.arange(KERNEL_WIDTH, device=k.device)
         distance = 2 * (points - at[..., None]) / KERNEL_WIDTH
         return points.long() % grid, torch.special.i0(self._beta * (1 - distance.square()).clamp(min=0).sqrt())
+
+
+def _spectrum(k_per_pixel: Tensor, weight: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Fourier transform of ``sum_j w_j exp(2 pi i k_j d) / (n_y n_x)``, d: differences of two pixels; (1, 1, *grid).
+
+    k_per_pixel: (1, sample, 2); weight: (1, 1, sample). The kernel is the adjoint on an image of twice the size.
+    """
+    ny, nx = shape
+    wide = Nufft(k_per_pixel, (2 * ny, 2 * nx)).adjoint(weight.to(torch.complex64))
+    kernel = 2 / math.sqrt(ny * nx) * wide[..., 1:, 1:]  # differences 1 - n to n - 1
+    gy, gx = (next_fast_len(2 * n - 1) for n in shape)
+    padded = F.pad(kernel, (0, gx - 2 * nx + 1, 0, gy - 2 * ny + 1))
+    return torch.fft.fft2(padded.roll((1 - ny, 1 - nx), (-2, -1))).real.contiguous()

@@ -43,7 +43,7 @@ def test_a_scan_becomes_a_series_an_account_and_a_page(cine: Path, tmp_path: Pat
     assert account["Acceleration"] == pytest.approx(6.28, abs=0.01)
     assert account["Coils"] == 3
     assert account["Prewhitened"]
-    assert set(account["Losses"][0]) == {"loss", "data", "temporal_tv", "spatial_tv"}
+    assert set(account["Losses"][0]) == {"loss", "data", "temporal_tv", "spatial_tv", "low_rank"}
     assert any("golden-angle" in note for note in account["Notes"])
     page = (tmp_path / "cine_series.html").read_text("utf-8")
     assert "7, one every 20 ms" in page

@@ -17,15 +17,22 @@ HASH_HIDDEN = (64, 64)
 
 
 class SeriesField(nn.Module):
-    """``image(t, y, x) = still(y, x) + head(encoding(t, y, x))``, complex.
+    """``image(t, y, x) = seen(y, x) * (still(y, x) + head(encoding(t, y, x)))``, complex.
 
-    What does not move has an image of its own, so that the encoding need not say it again at every time.
+    What does not move has an image of its own, so that the encoding need not say it again at every time. ``seen`` is 1
+    where a coil has a sensitivity and 0 elsewhere: no sample could correct what coarse levels say there.
     """
 
-    def __init__(self, encoding: SeriesEncoding, hidden: Sequence[int] | None, still: Tensor) -> None:
-        """hidden: widths of the network's layers, None: the encoding's two features are the image; still: (y, x)."""
+    seen: Tensor
+
+    def __init__(self, encoding: SeriesEncoding, hidden: Sequence[int] | None, still: Tensor, seen: Tensor) -> None:
+        """hidden: widths of the network's layers, None: the encoding's two features are the image.
+
+        still: (y, x); seen: (y, x), real.
+        """
         super().__init__()
         self.encoding = encoding
+        self.register_buffer("seen", seen)
         self.still = nn.Parameter(torch.view_as_real(still).permute(2, 0, 1).contiguous())
         widths = None if hidden is None else (encoding.n_features, *hidden, 2)
         layers = [] if widths is None else [nn.Linear(a, b) for a, b in pairwise(widths)]
@@ -41,17 +48,25 @@ class SeriesField(nn.Module):
             outputs = layer(outputs if number == 0 else F.relu(outputs))
         _, y, x = axes
         _, n_y, n_x = self.still.shape
-        still = torch.einsum("Yy,cyx,Xx->YXc", linear(y, n_y), self.still, linear(x, n_x))
-        return torch.view_as_complex((outputs + still).contiguous())
+        along_y, along_x = linear(y, n_y), linear(x, n_x)
+        still = torch.einsum("Yy,cyx,Xx->YXc", along_y, self.still, along_x)
+        seen = along_y @ self.seen @ along_x.T
+        return torch.view_as_complex((outputs + still).contiguous()) * seen
 
 
-def make_field(shape: tuple[int, int, int], options: KtOptions, still: Tensor) -> SeriesField:
-    """Field of a series (frame, y, x) on the device of ``still``; parameters from torch's global random state."""
+def make_field(
+    shape: tuple[int, int, int], options: KtOptions, still: Tensor, seen: Tensor | None = None
+) -> SeriesField:
+    """Field of a series (frame, y, x) on the device of ``still``; parameters from torch's global random state.
+
+    still: (y, x); seen: (y, x), 1 where a coil sees; None: everywhere.
+    """
+    seen = torch.ones_like(still.real) if seen is None else seen
     if options.field == "grid":
-        return SeriesField(SpaceTimePyramid(shape, SPACINGS, 2), None, still).to(still.device)
+        return SeriesField(SpaceTimePyramid(shape, SPACINGS, 2), None, still, seen).to(still.device)
     if options.field == "hash":
-        return SeriesField(HashSeries(shape), HASH_HIDDEN, still).to(still.device)
-    return SeriesField(SirenSeries(shape), (), still).to(still.device)
+        return SeriesField(HashSeries(shape), HASH_HIDDEN, still, seen).to(still.device)
+    return SeriesField(SirenSeries(shape), (), still, seen).to(still.device)
 
 
 def axes_of(shape: tuple[int, int, int], device: torch.device | str = "cpu") -> tuple[Tensor, Tensor, Tensor]:

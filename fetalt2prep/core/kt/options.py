@@ -24,10 +24,12 @@ class KtOptions:
     """Weight of total variation along time; lower it where nothing stands still."""
     spatial_tv: float = 0.00025
     """Weight of total variation within each frame."""
-    low_rank: float = 0.0
-    """Weight of the nuclear norm of what moves; where it was measured it did not help (docs/kt.md)."""
+    low_rank: float = 0.0003
+    """Weight of the nuclear norm of what moves."""
     coarse_to_fine: float = 0.3
     """Share of the steps over which the levels wake, coarse to fine; 0: all from the start."""
+    balanced: bool = True
+    """Of the grid: filter the gradient, so that k-space is fitted evenly; the same minimum, in fewer steps."""
     from_static: bool = True
     """Start at the image that all frames together show; else at nothing."""
     learning_rate: float = 0.01

@@ -36,8 +36,8 @@ class KtPlan:
     grasp_weight: float = 0.004
     low_rank_weight: float = 0.05
     sparse_weight: float = 0.01
-    n_steps: int = 50
-    """Of the methods other than the field."""
+    n_steps: int = 30
+    """Of the methods other than the field; temporal total variation holds back no noise that lasts, later is worse."""
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

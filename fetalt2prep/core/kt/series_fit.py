@@ -12,11 +12,13 @@ from torch import Tensor
 
 from fetalt2prep.core.coils import Sense
 from fetalt2prep.core.fit import Stop, fit
+from fetalt2prep.core.kt.balance import balance
+from fetalt2prep.core.kt.data_term import DataTerm, PlainError, RelativeError
 from fetalt2prep.core.kt.field import SeriesField, axes_of, make_field
 from fetalt2prep.core.kt.options import KtOptions
 from fetalt2prep.core.kt.static import static_coil_images
-from fetalt2prep.core.kt.terms import nuclear_norm, plain_l2, relative_l2, spatial_variation, temporal_variation
-from fetalt2prep.core.operator import apply
+from fetalt2prep.core.kt.terms import nuclear_norm, spatial_variation, temporal_variation
+from fetalt2prep.core.normal_op import Convolution
 
 WARM_UP = 5  # steps
 
@@ -43,18 +45,15 @@ class SeriesMethod:
     """A :class:`~fetalt2prep.core.fit.Method`: Adam on the field, all samples at every step."""
 
     field: SeriesField
-    sense: Sense
-    samples: Tensor  # unit scale
+    data: DataTerm
+    filtered: Convolution | None  # of the gradient with respect to the series
+    shape: tuple[int, int, int]  # (frame, y, x)
     options: KtOptions
     terms: dict[str, list[float]] = field(default_factory=dict)
     _latest: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        n_frames = len(self.samples)
-        at_once = self.options.frames_at_once or n_frames
-        groups = torch.arange(n_frames, device=self.samples.device).split(at_once)
-        self._batches = [(g, self.sense if len(groups) == 1 else self.sense.select(g)) for g in groups]
-        self._axes = axes_of((n_frames, *self.field.still.shape[1:]), self.samples.device)
+        self._axes = axes_of(self.shape, self.field.still.device)
         network = list(self.field.layers.parameters())
         grids = [p for p in self.field.parameters() if not any(p is other for other in network)]
         rate = self.options.learning_rate
@@ -70,7 +69,7 @@ class SeriesMethod:
         return self.field
 
     def step(self, state: SeriesField, i: int) -> tuple[SeriesField, Tensor]:
-        """One step; the gradient of the data is gathered frame group by frame group, so that memory is bounded."""
+        """One step: the gradient of every term with respect to the series, then back through the field at once."""
         options = self.options
         pace = min(1.0, (i + 1) / WARM_UP) * (0.49 * (1 + math.cos(math.pi * i / options.n_steps)) + 0.02)
         for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
@@ -78,15 +77,12 @@ class SeriesMethod:
         state.n_awake = awake(i, options, state.encoding.n_levels)
         series = state(self._axes)
         leaf = series.detach().requires_grad_()
-        loss = leaf.new_zeros((), dtype=torch.float32)
-        for frames, sense in self._batches:
-            part = self._data(apply(sense, leaf[frames]), self.samples[frames])
-            part.backward()
-            loss = loss + part.detach()
-        self._latest = {"data": loss} | self._penalise(leaf)
-        assert leaf.grad is not None
+        error, gradient = self.data(leaf.detach())
+        leaf.grad = gradient / self._n
+        self._latest = {"data": error / self._n} | self._penalise(leaf)
+        gradient = leaf.grad if self.filtered is None else self.filtered(leaf.grad[:, None])[:, 0]
         self._optimiser.zero_grad()
-        series.backward(leaf.grad)
+        series.backward(gradient)
         self._optimiser.step()
         return state, torch.stack(list(self._latest.values())).sum()
 
@@ -99,17 +95,10 @@ class SeriesMethod:
         """A copy."""
         return copy.deepcopy(state)
 
-    def _data(self, predicted: Tensor, samples: Tensor) -> Tensor:
-        """Mean over all samples of all frames, relative to epsilon."""
-        options = self.options
-        if options.data_term == "relative":
-            return options.epsilon * relative_l2(predicted, samples, options.epsilon) / self._n
-        return plain_l2(predicted, samples) / self._n
-
     @property
     def _n(self) -> int:
         """Number of unknowns: the weights of the penalties then mean the same at every size and acceleration."""
-        return self.samples.shape[0] * math.prod(self.field.still.shape[1:])
+        return math.prod(self.shape)
 
     def _penalise(self, leaf: Tensor) -> dict[str, Tensor]:
         """Weighted penalties, whose gradients are added to the series; none of a single frame."""
@@ -148,6 +137,7 @@ def fit_series(
     """
     options = KtOptions() if options is None else options
     check_samples(sense, samples)
+    shape = (len(samples), sense.maps.shape[1], sense.maps.shape[2])
     still = (sense.maps.conj() * static_coil_images(sense.fourier, samples)).sum(0)
     scale = float(still.abs().max())
     if not scale > 0:
@@ -158,8 +148,10 @@ def fit_series(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         start = still / scale if options.from_static else torch.zeros_like(still)
-        series = make_field((len(samples), *sense.maps.shape[1:]), options, start)
-    method = SeriesMethod(series, sense, samples / scale, options)
+        series = make_field(shape, options, start, (sense.maps != 0).any(0).to(torch.float32))
+    even = options.balanced and options.field == "grid"  # a network behind the series is not a matter of k-space alone
+    filtered = balance(sense.fourier, shape[1:]) if even else None
+    method = SeriesMethod(series, _data_term(sense, samples / scale, options), filtered, shape, options)
 
     def look(i: int, loss: float) -> None:
         method.note(i, loss)
@@ -170,9 +162,15 @@ def fit_series(
     fitted = done.state
     fitted.n_awake = fitted.encoding.n_levels
     with torch.no_grad():
-        frames = fitted(axes_of((len(samples), *sense.maps.shape[1:]), still.device)) * scale
+        frames = fitted(axes_of(shape, still.device)) * scale
     losses = {name: tuple(values) for name, values in method.terms.items()}
     return SeriesResult(fitted, frames, scale, done.stop, losses, tuple(notes))
+
+
+def _data_term(sense: Sense, samples: Tensor, options: KtOptions) -> DataTerm:
+    if options.data_term == "relative":
+        return RelativeError(sense, samples, options.epsilon, options.frames_at_once)
+    return PlainError(sense, samples, options.frames_at_once)
 
 
 def check_samples(sense: Sense, samples: Tensor) -> None:

@@ -18,12 +18,11 @@ def static_coil_images(fourier: Fourier, samples: Tensor, n_steps: int = STEPS) 
     Gridding alone leaves streaks and shading that the coil maps would take for sensitivities: of a radial series
     they agree with the true maps to 0.99, after these few steps to 0.9998.
     """
-    n_frames = len(samples)
     weight = fourier.density
+    normal = fourier.normal(weight).together()
 
     def gram(x: Tensor) -> Tensor:
-        series = fourier.forward(x[None].expand(n_frames, *x.shape))
-        return fourier.adjoint(weight * series).sum(0)
+        return normal(x[None])[0]
 
     right = fourier.adjoint(weight * samples).sum(0)
     ridge = RIDGE * float(torch.linalg.vector_norm(gram(right)) / torch.linalg.vector_norm(right))

@@ -1,4 +1,4 @@
-"""Terms of the field's loss: relative or plain data error, temporal total variation, nuclear norm."""
+"""Terms of the field's loss: relative data error, temporal total variation, nuclear norm."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ from torch import Tensor
 
 ROUND = 1e-3  # image scale: below, variation is round and not pointed, which Adam could not settle on
 JITTER = 1e-8  # share of the mean eigenvalue: the gradient of a root at 0 is infinite
+NOTHING = 1e-12  # power of a series that does not move at all, as it is at the start
 
 
 def relative_l2(predicted: Tensor, samples: Tensor, epsilon: float) -> Tensor:
     """Sum of ``|r|^2 / (|k|^2 + epsilon)``, k the prediction without its gradient: what is far out counts too."""
     size = predicted.detach().abs().square() + epsilon
     return ((predicted - samples).abs().square() / size).sum()
-
-
-def plain_l2(predicted: Tensor, samples: Tensor) -> Tensor:
-    """Sum of ``|r|^2``."""
-    return (predicted - samples).abs().square().sum()
 
 
 def temporal_variation(series: Tensor) -> Tensor:
@@ -42,6 +38,6 @@ def nuclear_norm(series: Tensor) -> Tensor:
     """
     flat = (series - series.mean(0)).flatten(1)
     gram = flat @ flat.mH
-    ridge = JITTER * gram.detach().diagonal().real.mean()
+    ridge = JITTER * gram.detach().diagonal().real.mean().clamp(min=NOTHING)
     values = torch.linalg.eigvalsh(gram + ridge * torch.eye(len(gram), dtype=gram.dtype, device=gram.device))
     return values.clamp(min=float(ridge)).sqrt().sum()
