@@ -115,3 +115,13 @@ def test_a_field_around_points_is_zero_everywhere():
     field = SmoothField.around(points, torch.ones(50))
     assert float(field.at(points).abs().max()) == 0.0
     torch.testing.assert_close(field.centre_mm, points.mean(0))
+
+
+def test_one_slice_alone_has_no_factor(phantom):
+    """A plane tells no slope along its normal, and nothing moved: no failure, and a factor of 1."""
+    stack = phantom.stack(0.1, "axial", noise=2.0)
+    stack.mask[:, :, np.arange(stack.n_slices) != 4] = False
+    slices = flatten([stack])
+    ones, trends = torch.ones_like(slices.values), echo_trends(slices.te_s, decay=False)
+    factor = coil_factor(slices, Rigid.identity(slices.centres_mm), ones, 0.9 * slices.values, ones, trends)
+    torch.testing.assert_close(factor, ones, atol=0.02, rtol=0)

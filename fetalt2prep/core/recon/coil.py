@@ -21,6 +21,7 @@ LEAST_WEIGHT = 1e-9
 SPACING_MM, TOUCH_VOXELS = 5.0, 0.8  # of the grid on which the volumes answer; thick slices touch on it
 RIDGE_SLICES = 0.3  # slices that a slope counts as: pixels of a slice err alike, by a tenth; the factor is about 15 %
 STIFFER = 2.0  # times that for each further degree: coils are smooth
+MOST_CELLS = 30  # along the longest side of the head: memory grows with their cube
 MOST_PIXELS = 15_000  # twenty coefficients need no more
 
 
@@ -46,8 +47,7 @@ def coil_factor(
     alone, rest = left[:, :-1], left[:, -1:]
     share = (trust[some] / trust[some].sum()).double()[:, None]
     normal = alone.T @ (share * alone)
-    before = torch.linalg.lstsq(terms[some].double(), _centred(present.log()[some], trust[some]).double()[:, None])
-    pull = alone.T @ (share * rest) + normal @ before.solution
+    pull = alone.T @ (share * rest) + normal @ _coefficients(terms[some], _centred(present.log()[some], trust[some]))
     n_slices = max(1, len(slices.slice_idx.unique()))
     ridge = torch.tensor([RIDGE_SLICES / n_slices * STIFFER ** (sum(power) - 1) for power in POWERS[1:]]).to(normal)
     log_factor = (terms.double() @ torch.linalg.solve(normal + torch.diag(ridge), pull))[:, 0].float()
@@ -61,10 +61,11 @@ def unfollowed(columns: Tensor, head_mm: Tensor, trust: Tensor, follows: Tensor)
     logarithm can do at each pixel's echo time, (pixel, p). At every point of a coarse grid a weighted
     least-squares fit of a trend in place of every such function: a brain ends somewhere, and means there lean inwards.
     """
-    grid = Grid.around(head_mm, SPACING_MM, 2 * SPACING_MM)
+    spacing_mm = max(SPACING_MM, float((head_mm.max(0).values - head_mm.min(0).values).max()) / MOST_CELLS)
+    grid = Grid.around(head_mm, spacing_mm, 2 * spacing_mm)
     cell = grid.index_of(head_mm).round().long()
     flat = (cell[:, 0] * grid.shape[1] + cell[:, 1]) * grid.shape[2] + cell[:, 2]
-    place = torch.cat((torch.ones_like(head_mm[:, :1]), (head_mm - head_mm.mean(0)) / SPACING_MM), 1)
+    place = torch.cat((torch.ones_like(head_mm[:, :1]), (head_mm - head_mm.mean(0)) / spacing_mm), 1)
     follows = (follows[:, :, None] * place[:, None]).flatten(1).double()
     columns, trust = columns.double(), (trust / trust.mean()).double()
     n_follow, n_columns = follows.shape[1], columns.shape[1]
@@ -86,6 +87,14 @@ def echo_trends(te_s: Tensor, *, decay: bool) -> Tensor:
         return torch.eye(len(te_s)).to(te_s)
     delay = te_s - te_s.mean()
     return torch.stack((torch.ones_like(te_s), delay / delay.square().mean().sqrt()), 1)
+
+
+def _coefficients(terms: Tensor, values: Tensor) -> Tensor:
+    """Of terms (n, k) that give values (n,), (k, 1), float64; as small as can be where terms are alike."""
+    terms = terms.double()
+    normal = terms.T @ terms
+    damping = 1e-9 * normal.diagonal().mean() * torch.eye(len(normal)).to(normal)
+    return torch.linalg.solve(normal + damping, terms.T @ values.double()[:, None])
 
 
 def _centred(values: Tensor, weights: Tensor) -> Tensor:
