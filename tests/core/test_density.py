@@ -11,8 +11,10 @@ import torch
 from fetalt2prep.core.geometry import Grid, Rigid
 from fetalt2prep.core.recon.density import LEAST_DENSITY, LEAST_MM3, data_density, under_determined
 from fetalt2prep.core.recon.field_fit import Scene
-from fetalt2prep.core.recon.joint import Trust, _scene
+from fetalt2prep.core.recon.joint import _scene
+from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.slices import Slices, flatten
+from fetalt2prep.core.recon.trust import first_trust
 from fetalt2prep.core.stack import Stack
 
 SPACING_MM = 2.0
@@ -22,13 +24,8 @@ def scene_of(stacks: list[Stack], weight: torch.Tensor | None = None) -> tuple[S
     """The stacks where the scanner put them, on a lattice of 2 mm; weight: (slice,)."""
     slices = flatten(stacks)
     weight = torch.ones(slices.n_slices) if weight is None else weight
-    trust = Trust(
-        gain=torch.ones(slices.n_slices),
-        weight=weight[slices.slice_idx],
-        slice_weight=weight,
-        sigma=0.05,
-        typical=None,
-    )
+    plain = first_trust(slices, ReconOptions(model="sc", coil_field="off"))
+    trust = replace(plain, weight=weight[slices.slice_idx], slice_weight=weight)
     grid = Grid.around(slices.points_mm, SPACING_MM, 8.0)
     return _scene(slices, grid, Rigid.identity(slices.centres_mm), trust), slices
 

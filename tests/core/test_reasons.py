@@ -11,9 +11,10 @@ import torch
 
 from fetalt2prep.core.geometry import Grid, Rigid
 from fetalt2prep.core.recon.joint import _scene
+from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.reasons import likely_causes
 from fetalt2prep.core.recon.slices import flatten
-from fetalt2prep.core.recon.trust import Trust
+from fetalt2prep.core.recon.trust import first_trust
 from fetalt2prep.core.slice_op import blur
 from fetalt2prep.core.stack import Stack
 
@@ -32,15 +33,8 @@ def causes(phantom, spoil: Spoil, *, weight: float = 0.02) -> dict[int, str]:
     slices = flatten(stacks, profile="gaussian")
     slice_weight = torch.ones(slices.n_slices)
     slice_weight[BAD] = weight
-    trust = Trust(
-        gain=torch.ones(slices.n_slices),
-        weight=slice_weight[slices.slice_idx],
-        slice_weight=slice_weight,
-        sigma=0.05,
-        typical=None,
-        lost=slice_weight < 0,
-        found=slice_weight < 0,
-    )
+    plain = first_trust(slices, ReconOptions(model="sc", coil_field="off"))
+    trust = replace(plain, weight=slice_weight[slices.slice_idx], slice_weight=slice_weight)
     poses = Rigid.identity(slices.centres_mm)
     grid = Grid(tuple((phantom.centre_mm - 26).tolist()), 1.6, (33, 33, 33))
     scene = _scene(slices, grid, poses, trust)
