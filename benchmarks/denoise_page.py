@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import denoise_checks, denoise_left_out, denoise_network, denoise_plain
+from benchmarks import denoise_checks, denoise_left_out, denoise_network, denoise_plain, denoise_real
 from benchmarks.cases import HERE
 from benchmarks.t2_page import fill, table
 
 PAGE = HERE.parent / "docs" / "unet.md"
 WORDS = {"te_s": "echo time (s)", "snr": "SNR", "acceleration": "acceleration"}
 PUBLISHED = {
+    "sequence t2": "T2 TSE sagittal: 38.09, 41.02, 41.10; axial: 35.56, 40.19, 40.59",
     "sequence t1": "T1 IR-TSE: 36.27, 42.76, 43.08",
     "sequence flair": "FLAIR: 35.75, 42.33, 42.75",
     "part spine": "neck: 34.50, 37.25, 37.22",
@@ -106,6 +107,21 @@ def floor(rows: Rows) -> str:
     return table(["method", "noise", *(f"{level:g}" for level in denoise_checks.LEVELS)], lines)
 
 
+def real(rows: Rows) -> str:
+    """Noise and residuals of real stacks."""
+    lines = []
+    for key, row in rows.items():
+        _, run, method = key.split()
+        lines.append([
+            run, f"`{method}`", f"{row['noise_before']:.1f}", f"{row['noise_after']:.1f}",
+            f"{100 * (row['mean_ratio'] - 1):+.2f} %", f"{row['taken_over_noise']:.2f}", f"{row['residual_alike']:.2f}",
+            f"{row['residual_anatomy']:.2f}", f"{100 * row['fine_share']:.1f} %",
+        ])  # fmt: skip
+    head = ["run", "method", "noise", "after", "change of the mean", "residual over noise", "residual: neighbours",
+            "residual: fine structure", "share of it"]  # fmt: skip
+    return table(head, lines)
+
+
 def left_out(rows: Rows) -> str:
     """Models trained on the others, and on the same."""
     lines = []
@@ -144,6 +160,7 @@ def main() -> None:
     makers: list[tuple[Any, list[Callable[[Rows], str]]]] = [
         (denoise_network.RESULTS, [methods, conditions]),
         (denoise_checks.RESULTS, [lesions, exponentials, floor]),
+        (denoise_real.RESULTS, [real]),
         (denoise_left_out.RESULTS, [left_out]),
         (denoise_plain.RESULTS, [plain]),
     ]

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.cases import HERE
 from benchmarks.denoisers import RESULTS, TEN
 from benchmarks.t2_page import fill, table
-from fetalt2prep.core.denoise.options import DENOISERS
+from fetalt2prep.core.denoise.options import DEFAULT_DENOISER, DENOISERS
 
 PAGE = HERE.parent / "docs" / "denoising.md"
 Row = Mapping[str, Any]
@@ -32,23 +32,32 @@ def _t2(row: Row) -> float:
 
 
 def ranked(rows: Sequence[Row]) -> str:
-    """One line per denoiser: means over the cases that every denoiser has."""
+    """One line per denoiser: means over the cases, and paired differences from the default."""
     found = _of(rows, "n4")
+    n_most = max((len(cases) for cases in found.values()), default=0)
+    found = {name: cases for name, cases in found.items() if len(cases) == n_most}  # half-run ones are not ranked
     common = [case for case in TEN if all(case in cases for cases in found.values())]
     lines = []
     for name, cases in found.items():
         mine = [cases[case] for case in common]
-        against = [_t2(cases[case]) - _t2(found["none"][case]) for case in common]
-        means = [float(np.mean([row[key] for row in mine])) for key in ("wm", "gm", "denoise_cpu_s")]
+        wm, gm, seconds = (float(np.mean([row[key] for row in mine])) for key in ("wm", "gm", "denoise_cpu_s"))
+        off = [_t2(cases[case]) - _t2(found[DEFAULT_DENOISER][case]) for case in common]
         best = sum(min(found, key=lambda other: _t2(found[other][case])) == name for case in common)
         lines.append([
-            f"`{name}`", f"{len(mine)}", f"{means[0]:.2f} / {means[1]:.2f}", f"{np.mean([_t2(r) for r in mine]):.2f}",
-            f"{np.mean(against):+.2f} ({np.std(against, ddof=1) / len(against) ** 0.5:.2f})" if any(against) else "",
-            f"{best}", f"{np.mean([np.mean(r['ssim']) for r in mine]):.4f}", f"{means[2]:.1f}",
+            f"`{name}`", f"{len(mine)}", f"{wm:.2f} / {gm:.2f}", f"{(wm + gm) / 2:.2f}",
+            *(["", ""] if name == DEFAULT_DENOISER else _paired(off)), f"{best}",
+            f"{np.mean([np.mean(row['ssim']) for row in mine]):.4f}", f"{seconds:.1f}",
         ])  # fmt: skip
-    head = ["`--denoise`", "cases", "T2 MAE WM / GM (ms)", "mean of both", "less `none` (standard error)", "best in",
-            "SSIM", "CPU of the step (s)"]  # fmt: skip
+    against = f"less `{DEFAULT_DENOISER}` (standard error)"
+    head = ["`--denoise`", "cases", "T2 MAE WM / GM (ms)", "mean of both", against, "lower in",
+            "best in", "SSIM", "CPU of the step (s)"]  # fmt: skip
     return table(head, lines)
+
+
+def _paired(off: Sequence[float]) -> list[str]:
+    """Mean difference with its standard error, and in how many cases it is below 0."""
+    error = float(np.std(off, ddof=1)) / len(off) ** 0.5 if len(off) > 1 else float("nan")
+    return [f"{np.mean(off):+.2f} ({error:.2f})", f"{sum(d < 0 for d in off)} of {len(off)}"]
 
 
 def each(rows: Sequence[Row]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fetalt2prep.core.bias.options import BIASES
-from fetalt2prep.core.denoise.options import DENOISERS
+from fetalt2prep.core.denoise.options import DEFAULT_DENOISER, DENOISERS
 from fetalt2prep.core.quality.options import MODES
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.t2.options import T2Options
@@ -113,7 +113,7 @@ class Options:
     """``auto``: without clearly broken stacks; ``all``: all that have a mask; or the path of a table."""
     mask_consensus: str = "off"
     """``on``: each mask is replaced by what the masks of all stacks agree on; ``off``."""
-    denoise: str = "nlm"
+    denoise: str = DEFAULT_DENOISER
     """One of ``DENOISERS``."""
     bias: str = "n4"
     """``n4``: the stacks are divided by the field of the coils; ``none``."""

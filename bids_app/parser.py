@@ -29,7 +29,7 @@ from bids_app.values import (
 )
 from fetalt2prep import __version__
 from fetalt2prep.core.bias.options import BIASES
-from fetalt2prep.core.denoise.options import DENOISERS
+from fetalt2prep.core.denoise.options import DEFAULT_DENOISER, DENOISERS
 from fetalt2prep.core.recon.options import COIL_FIELDS, FIELDS, MODELS, MOTIONS, PROFILES, ReconOptions
 from fetalt2prep.core.t2.options import MODELS as T2_MODELS
 from fetalt2prep.core.t2.options import T2Options
@@ -169,7 +169,7 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
         help="on: replace the mask of each stack by what the masks of all stacks agree on",
     )  # fmt: skip
     group.add_argument(
-        "--denoise", choices=list(DENOISERS), default="nlm",
+        "--denoise", choices=list(DENOISERS), default=DEFAULT_DENOISER,
         help="; ".join(f"{name}: {what}" for name, what in DENOISERS.items() if name != "none"),
     )  # fmt: skip
     group.add_argument(

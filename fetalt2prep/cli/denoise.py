@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from fetalt2prep.core.denoise.options import DENOISERS, SERIES_METHOD
+from fetalt2prep.core.denoise.options import DEFAULT_DENOISER, DENOISERS, SERIES_METHOD
 
 DESCRIPTION = (
     "Denoise a NIfTI image of two to four axes, slice by slice (slices third, volumes fourth), on its own intensity "
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.HelpFormatter
     add("image", type=Path, metavar="IN", help="NIfTI image, magnitude")
     add("out", type=Path, metavar="OUT", help="image to write (.nii, .nii.gz)")
-    add("--method", choices=(*DENOISERS, SERIES_METHOD), default="nlm", help="(default: nlm)")
+    add("--method", choices=(*DENOISERS, SERIES_METHOD), default=DEFAULT_DENOISER, help="(default: %(default)s)")
     add("--mask", type=Path, metavar="NIFTI", help="its surroundings are denoised, and the noise is measured in it")
     add("--sigma", type=float, metavar="S", help="noise in the units of the image (default: estimated per volume)")
     add("--weights", type=Path, metavar="FILE", help="of train-denoiser, for unet (default: the package's)")

@@ -8,13 +8,13 @@ from typing import Any
 
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec, traits
 
-from fetalt2prep.core.denoise.options import DENOISERS
+from fetalt2prep.core.denoise.options import DEFAULT_DENOISER, DENOISERS
 
 
 class _DenoiseInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc="stack, slices last")
     in_mask = File(exists=True, desc="brain mask on the stack's grid; only its surroundings are denoised")
-    method = traits.Enum("nlm", *(m for m in DENOISERS if m != "nlm"), usedefault=True, desc="one of DENOISERS")
+    method = traits.Enum(DEFAULT_DENOISER, tuple(DENOISERS), usedefault=True, desc="one of DENOISERS")
 
 
 class _DenoiseOutputSpec(TraitedSpec):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from nipype.interfaces.utility import IdentityInterface
 from nipype.pipeline import engine as pe
 
+from fetalt2prep.core.denoise.options import DEFAULT_DENOISER
 from fetalt2prep.interfaces.denoise import Denoise
 
 
-def init_denoise_wf(method: str = "nlm", name: str = "denoise_wf") -> pe.Workflow:
+def init_denoise_wf(method: str = DEFAULT_DENOISER, name: str = "denoise_wf") -> pe.Workflow:
     """Denoise each stack by itself, on the scale it came with.
 
     Parameters

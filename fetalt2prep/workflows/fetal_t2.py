@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from nipype.interfaces.utility import IdentityInterface
 from nipype.pipeline import engine as pe
 
+from fetalt2prep.core.denoise.options import DEFAULT_DENOISER
 from fetalt2prep.core.quality.options import QualityOptions
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.t2.options import T2Context, T2Options
@@ -65,7 +66,7 @@ def init_fetal_t2_wf(
     *,
     mask_method: str = "network",
     mask_model: str | None = None,
-    denoise: str = "nlm",
+    denoise: str = DEFAULT_DENOISER,
     bias: str = "n4",
     quality: QualityOptions | None = None,
     recon: ReconOptions | None = None,

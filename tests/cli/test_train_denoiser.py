@@ -37,6 +37,12 @@ def test_a_smoke_run_writes_weights_card_and_curve(trained: Path) -> None:
         assert np.asarray(picture.convert("L")).std() > 5
 
 
+def test_a_smoke_run_on_the_device(device: str, tmp_path: Path) -> None:
+    assert run(["train-denoiser", str(tmp_path), "--profile", "smoke", "--device", device]) == 0
+    assert json.loads((tmp_path / "denoiser.json").read_text())["options"]["device"] == device
+    assert load_denoiser(tmp_path / "denoiser.safetensors")(torch.ones(1, 1, 9, 11), torch.tensor([0.1]))
+
+
 def test_a_run_that_was_interrupted_ends_with_the_same_weights(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

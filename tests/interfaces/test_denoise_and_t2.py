@@ -48,6 +48,19 @@ def test_every_denoiser_runs_and_says_what_of_the_noise_floor_it_leaves(session_
         assert (nib.load(found.out_file).get_fdata() == before).all() == (method == "none")
 
 
+def test_the_network_denoises_a_stack_and_takes_its_floor_off(tmp_path: Path) -> None:
+    """Large enough a stack, so that nothing else is used in its place."""
+    truth = np.full((40, 37, 3), 100.0)
+    truth[12:25, 10:20] = 160.0
+    stack = truth + np.random.default_rng(0).normal(0, 8, truth.shape)
+    nib.save(nib.Nifti1Image(stack.astype("f4"), AFFINE), tmp_path / "stack.nii.gz")
+    found = Denoise(in_file=str(tmp_path / "stack.nii.gz"), method="unet").run().outputs
+    assert found.note == ""
+    assert found.noise_floor == 0
+    assert found.noise_sigma == pytest.approx(8, rel=0.2)
+    assert np.std(nib.load(found.out_file).get_fdata() - truth) < 0.6 * 8
+
+
 def test_a_series_is_denoised_on_its_grid(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     flat = 100 + rng.normal(0, 5, (12, 11, 2, 24))

@@ -10,6 +10,8 @@ DENOISERS = {
     "wavelet": "shrinkage of shift-invariant Haar wavelets in each slice",
     "unet": "residual U-Net with fidelity network in each slice, trained on simulated pairs",
 }
+DEFAULT_DENOISER = "nlm"
+"""What the app, the workflows and ``fetalt2 denoise`` do unless told; ranked by T2 errors (docs/denoising.md)."""
 WITHOUT_FLOOR = ("nlm-rician", "unet")
 """Those after which a dark pixel is no longer lifted by the magnitude of the noise."""
 SERIES_METHOD = "mppca"
