@@ -186,7 +186,7 @@ def _template(slices: Slices, placed: Placed, which: Tensor, near: Company) -> T
 
 
 def _search(slices: Slices, placed: Placed, which: Tensor) -> Placed:
-    """Slices (k,) that move as one brought to where they agree best with the others, if that is enough for the place."""
+    """Slices (k,) that move as one brought to where they agree best with the others, if that is worth the price."""
     near = company(slices, placed.settled, which)
     template = _template(slices, placed, which, near)
     places = torch.cat((which[:1], near.slices))
