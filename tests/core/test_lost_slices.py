@@ -12,7 +12,7 @@ import torch
 from fetalt2prep.core.geometry import Rigid, best_rigid, rotation_matrix
 from fetalt2prep.core.recon.company import company
 from fetalt2prep.core.recon.joint import reconstruct
-from fetalt2prep.core.recon.lost_slices import judge, search_lost
+from fetalt2prep.core.recon.lost_slices import FAR, judge, search_lost
 from fetalt2prep.core.recon.slices import Slices, flatten
 from fetalt2prep.core.stack import Stack
 
@@ -78,6 +78,21 @@ def test_a_sweep_that_turned_is_brought_back(phantom, slices):
 def test_where_all_are_in_place_none_is_lost(phantom):
     slices = flatten([in_sweeps(stack) for stack in phantom.session(TE_S, motion=0.0, noise=2.0)])
     assert not bool(judge(slices, Rigid.identity(slices.centres_mm)).lost.any())
+
+
+def test_a_slice_that_agrees_far_from_those_acquired_next_to_it_is_brought_back(phantom):
+    """The head is symmetric enough that a slice agrees on its other side; no head is there and back in a second."""
+    slices = flatten([in_sweeps(stack) for stack in phantom.session(TE_S, motion=0.0, noise=2.0)])
+    still, shift_mm = Rigid.identity(slices.centres_mm), torch.zeros(slices.n_slices, 3)
+    shift_mm[4] = 15.0 * slices.normals[4]
+    off = still.nudged(torch.zeros_like(shift_mm), shift_mm)
+    judged = judge(slices, off)
+    assert not bool(judged.lost[4]), "it agrees well there"
+    assert (judged.price > FAR).nonzero().tolist() == [[4]], "not slice 2, which has only the moved one next to it"
+    placed = search_lost(slices, off)
+    found_mm = placed.poses.move(slices.points_mm, slices.slice_idx)
+    assert float(slices.mean_per_slice((found_mm - slices.points_mm).norm(dim=1))[4]) < 4.0
+    assert placed.found.nonzero().tolist() == [[4]]
 
 
 def test_one_stack_in_one_sweep_has_nothing_to_be_compared_with(phantom):

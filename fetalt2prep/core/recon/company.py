@@ -33,8 +33,11 @@ class Company:
         """The one with the fewest slices in between, (1,)."""
         return self.slices[self.gaps.argmin()][None]
 
-    def price(self, poses: Rigid, middle_mm: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-        """What motions (k, 3, 3) about a middle (3,) and (k, 3) cost, by how far they are from the nearer company."""
+    def price(self, poses: Rigid, middle_mm: Tensor, shared_by: int = 1) -> Callable[[Tensor, Tensor], Tensor]:
+        """What motions (k, 3, 3) about a middle (3,) and (k, 3) cost, by how far they are from the nearer company.
+
+        shared_by: slices that make the motion together, and pay for it once.
+        """
         near = poses.select(self.slices).about(middle_mm.expand(len(self.slices), 3))
         widen = self.gaps.to(middle_mm).sqrt()
 
@@ -43,7 +46,7 @@ class Company:
                 return torch.zeros_like(shifts_mm[:, 0])
             turn = angle(rotations[:, None] @ near.rotation.transpose(-1, -2)) / (SPREAD_RAD * widen)
             way = (shifts_mm[:, None] - near.shift_mm).norm(dim=-1) / (SPREAD_MM * widen)
-            return PRICE * torch.log1p(turn.square() + way.square()).min(1).values
+            return PRICE / shared_by * torch.log1p(turn.square() + way.square()).min(1).values
 
         return cost
 

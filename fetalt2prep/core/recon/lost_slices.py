@@ -4,7 +4,8 @@ When the fetus turns in the middle of a stack, half a sweep is off by centimetre
 what such slices draw at the wrong place explains them well enough to keep them there. So every slice is compared with
 the rough volume of all *other* packages. Those that agree far less than the rest are lost: they leave the volume and
 are searched in it, first those together that follow each other in time, then one by one, each from where the found ones
-before and after it are. What nothing agrees with stays lost, and the fit leaves it out.
+before and after it are. So are those that lie far from the slices acquired next to them, which has its price: an end of
+the brain agrees with many places. What nothing agrees with stays lost, and the fit leaves it out.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from fetalt2prep.core.recon.rough_volumes import RoughVolumes, bright_slices, ec
 from fetalt2prep.core.recon.slices import Slices
 
 LOST_SHARE = 0.75  # of the median slice's correlation with the others; measured: lost ones have less, good ones more
-LEFT_OUT_SHARE = 0.4  # of the same: below, a slice that was not found counts for nothing; ends of the brain have more
+LEFT_OUT_SHARE = 0.4  # of the same: below, a slice not found counts for nothing; ends of the brain have more
 LEAST_MEDIAN = 0.5  # correlation of the median slice: below, all look alike or all are elsewhere, and none is judged
 LEAST_SHARE = 0.2  # of the pixels of the stack's median slice: fewer fit anywhere
 LEAST_CONTRAST = 3.0  # noise standard deviations by which pixels differ: noise alone agrees with nothing
@@ -40,29 +41,37 @@ class Placed:
     poses: Rigid
     volumes: RoughVolumes  # of every package, from slices that are not lost
     agreement: Tensor  # (slice,) correlation with the other packages
+    price: Tensor  # (slice,) of lying far from where those are that were acquired next to it
     least: float  # correlation below which a slice is lost
-    lost: Tensor  # (slice,) bool; in the end those that agree with nothing, wherever they were looked for
+    lost: Tensor  # (slice,) bool; in the end those that agree with nothing, or with too little to be that far off
     large: Tensor  # (slice,) bool: enough of the brain is seen, and no void, to tell
     found: Tensor  # (slice,) bool: was lost, and agrees elsewhere
+
+    @property
+    def settled(self) -> Tensor:
+        """Slices that others may be looked for next to, (slice,) bool."""
+        return self.large & ~self.lost & (self.price <= FAR)
 
 
 def search_lost(slices: Slices, poses: Rigid) -> Placed:
     """Lost slices brought to where they agree with the others; small ones keep company with those found beside them."""
     placed = judge(slices, poses)
-    start = placed.lost
-    if len(slices.package_of.unique()) < 2:
+    if len(slices.package_of.unique()) < 2 or placed.least == -torch.inf:
         return placed
-    for number in range(PASSES):
-        before = placed.lost
-        for which in _runs(slices, placed) if number == 0 else _in_reach(slices, placed):
-            placed = _search(slices, placed, which)
-        if bool((placed.lost == before).all()):
-            break
+    for which in _runs(slices, placed):
+        placed = _search(slices, placed, which)
+    for _ in range(PASSES):
         placed = judge(slices, placed.poses)
-    way_mm = (placed.poses.shift_mm - poses.shift_mm).norm(dim=1)
-    found = start & ~placed.lost & (way_mm > FOUND_MM)
-    nowhere = placed.lost & (placed.agreement < LEFT_OUT_SHARE / LOST_SHARE * placed.least)
-    placed = replace(placed, found=found, lost=nowhere)
+        judged = placed
+        for which in _in_reach(slices, placed):
+            placed = _search(slices, placed, which)
+        if placed is judged:
+            break
+    else:
+        placed = judge(slices, placed.poses)
+    found = ~placed.lost & ((placed.poses.shift_mm - poses.shift_mm).norm(dim=1) > FOUND_MM)
+    alien = (placed.agreement < LEFT_OUT_SHARE / LOST_SHARE * placed.least) | (placed.price > FAR)
+    placed = replace(placed, found=found, lost=placed.lost & alien)
     return _small_follow(slices, placed) if bool((placed.found | placed.lost).any()) else placed
 
 
@@ -75,12 +84,15 @@ def judge(slices: Slices, poses: Rigid) -> Placed:
     volumes = RoughVolumes(slices, poses, slices.package_of, usable & ~lost)
     agreement = _agreement(slices, poses, volumes)
     least = LOST_SHARE * _median(agreement[large])
+    good = large & (agreement >= least)
+    price = _prices(slices, poses, good & (_prices(slices, poses, good) <= FAR))
     return Placed(
         poses=poses,
         volumes=volumes,
         agreement=agreement,
+        price=price,
         least=least,
-        lost=_outnumbered(large & (agreement < least), large),
+        lost=_outnumbered(large & (agreement - price < least), large),
         large=large,
         found=torch.zeros_like(large),
     )
@@ -123,6 +135,16 @@ def _agreement(slices: Slices, poses: Rigid, volumes: RoughVolumes) -> Tensor:
     return slices.sum_per_slice(seen * values) / power.sqrt().clamp(min=1e-9)
 
 
+def _prices(slices: Slices, poses: Rigid, good: Tensor) -> Tensor:
+    """What the place of every slice costs, by how far it is from the nearer of its good company, (slice,)."""
+    price = torch.zeros_like(poses.shift_mm[:, 0])
+    for one in range(slices.n_slices):
+        own = poses.select(torch.tensor([one], device=good.device))
+        near = company(slices, good, torch.tensor([one], device=good.device))
+        price[one] = near.price(poses, own.centre_mm[0])(own.rotation, own.shift_mm)[0]
+    return price
+
+
 def _runs(slices: Slices, placed: Placed) -> list[Tensor]:
     """Lost slices that follow each other in time within a package, longest run first."""
     runs: list[list[int]] = []
@@ -140,10 +162,13 @@ def _runs(slices: Slices, placed: Placed) -> list[Tensor]:
 
 
 def _in_reach(slices: Slices, placed: Placed) -> list[Tensor]:
-    """Lost slices one by one, those first that were acquired right before or after one that is not lost."""
-    lost = placed.lost.nonzero()[:, 0]
-    gaps = [company(slices, placed.large & ~placed.lost, one[None]).least_gap for one in lost]
-    return [lost[at : at + 1] for at in sorted(range(len(lost)), key=gaps.__getitem__)]
+    """Slices to be looked for one by one, those first that were acquired right before or after one that is not lost.
+
+    They are the lost ones, and those that lie far from their company: an end of the brain agrees with many places.
+    """
+    looked_for = (placed.lost | placed.large & (placed.price > FAR)).nonzero()[:, 0]
+    gaps = [company(slices, placed.settled, one[None]).least_gap for one in looked_for]
+    return [looked_for[at : at + 1] for at in sorted(range(len(looked_for)), key=gaps.__getitem__)]
 
 
 def _template(slices: Slices, placed: Placed, which: Tensor, near: Company) -> Template:
@@ -156,23 +181,24 @@ def _template(slices: Slices, placed: Placed, which: Tensor, near: Company) -> T
         volume=placed.volumes.others(int(slices.package_of[which[0]])),
         points_mm=points_mm,
         values=echo_free(slices)[mine],
-        price=near.price(placed.poses, points_mm.mean(0)),
+        price=near.price(placed.poses, points_mm.mean(0), len(which)),
     )
 
 
 def _search(slices: Slices, placed: Placed, which: Tensor) -> Placed:
-    """Slices (k,) that move as one brought to where they agree with the others, and no longer lost if they do."""
-    near = company(slices, placed.large & ~placed.lost, which)
+    """Slices (k,) that move as one brought to where they agree best with the others, if that is worth the price."""
+    near = company(slices, placed.settled, which)
     template = _template(slices, placed, which, near)
     places = torch.cat((which[:1], near.slices))
     bases = placed.poses.select(places).about(template.middle_mm.expand(len(places), 3))
     rotation, shift_mm = best_motion(template, *_starts(bases))
-    if float(template.correlation(rotation[None], shift_mm[None])) < placed.least:
+    stays = not bool(placed.lost[which[0]]) and float((shift_mm - bases.shift_mm[0]).norm()) < FOUND_MM
+    if stays or float(template.agreement(rotation[None], shift_mm[None])) < placed.least:
         return placed
     moved = Rigid.identity(slices.centres_mm[which]).followed_by(rotation, template.about_origin(rotation, shift_mm))
-    lost = placed.lost.clone()
-    lost[which] = False
-    return replace(placed, poses=placed.poses.replaced(which, moved), lost=lost)
+    lost, price = placed.lost.clone(), placed.price.clone()
+    lost[which], price[which] = False, 0.0  # the next are looked for beside it, though it may have come a long way
+    return replace(placed, poses=placed.poses.replaced(which, moved), lost=lost, price=price)
 
 
 def _starts(bases: Rigid) -> tuple[Tensor, Tensor]:
@@ -190,12 +216,14 @@ def _small_follow(slices: Slices, placed: Placed) -> Placed:
 
     They go with the nearest found one where they lie far off; where the nearest is lost, they are lost as well.
     """
-    poses, lost, good = placed.poses, placed.lost.clone(), placed.large & ~placed.lost
+    poses, lost = placed.poses, placed.lost.clone()
     n_pixels = slices.sum_per_slice(torch.ones_like(slices.values))
+    price = _prices(slices, poses, placed.settled)
     for one in (~placed.large & (n_pixels > 0)).nonzero():
-        beside, near, own = company(slices, placed.large, one), company(slices, good, one), placed.poses.select(one)
+        beside, near = company(slices, placed.large, one), company(slices, placed.settled, one)
         if len(beside.slices):
             lost[one] = placed.lost[beside.nearest]
-        if len(near.slices) and float(near.price(placed.poses, own.centre_mm[0])(own.rotation, own.shift_mm)) > FAR:
-            poses = poses.replaced(one, placed.poses.select(near.nearest).about(own.centre_mm))
+        if price[one] > FAR:
+            centre_mm = placed.poses.centre_mm[one]
+            poses = poses.replaced(one, placed.poses.select(near.nearest).about(centre_mm))
     return replace(placed, poses=poses, lost=lost)
