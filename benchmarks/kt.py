@@ -137,27 +137,54 @@ def between_frames(scan: DynamicScan) -> NDArray[np.float32]:
 
 
 def best_of(case: Case, method: str, make: Callable[..., Iterator[torch.Tensor]]) -> dict[str, Any]:
-    """Scores of the weights and the number of steps with the highest PSNR, and the CPU seconds up to that step."""
-    found = [
-        (*best_step(case, make(case.sense, case.samples / case.scale, *weights)), weights)
-        for weights in case.size.grids[method]
-    ]
-    _, series, steps, seconds, weights = max(found, key=lambda one: one[0])
-    return case.scores(series) | {"weights": weights, "steps": steps, "cpu_s": seconds}
+    """Scores of the weights and the number of steps with the highest PSNR, and the CPU seconds up to that step.
+
+    A grid of one weight is climbed from its middle until it goes down; of a grid of more, all is run.
+    """
+    grid = case.size.grids[method]
+
+    def run(weights: tuple[float, ...]) -> Look:
+        return best_step(case, make(case.sense, case.samples / case.scale, *weights), weights)
+
+    if len(grid[0]) > 1:
+        best = max(map(run, grid), key=lambda look: look.psnr_db)
+    else:
+        middle = (len(grid) - 1) // 2
+        best = run(grid[middle])
+        for beyond in (grid[middle + 1 :], grid[:middle][::-1]):
+            for weights in beyond:
+                found = run(weights)
+                if found.psnr_db < best.psnr_db:
+                    break
+                best = found
+            if best.weights != grid[middle]:
+                break
+    return case.scores(best.series) | {"weights": best.weights, "steps": best.step, "cpu_s": best.cpu_s}
 
 
-def best_step(case: Case, iterates: Iterator[torch.Tensor]) -> tuple[float, torch.Tensor, int, float]:
-    """Highest PSNR (dB) among the iterates looked at, that iterate, its number, and the CPU seconds up to it."""
-    best: tuple[float, torch.Tensor, int, float] | None = None
+@dataclass(frozen=True)
+class Look:
+    """An iterate of a classical method, after so many steps and CPU seconds."""
+
+    psnr_db: float
+    series: torch.Tensor
+    weights: tuple[float, ...]
+    step: int
+    cpu_s: float
+
+
+def best_step(case: Case, iterates: Iterator[torch.Tensor], weights: tuple[float, ...]) -> Look:
+    """The iterate with the highest PSNR among those looked at."""
+    best: Look | None = None
     started, worse = time.process_time(), 0
     for step, series in enumerate(islice(iterates, LOOKS[-1]), 1):
         if step not in LOOKS:
             continue
         looked = time.process_time()
-        psnr = case.psnr(series)
-        worse = 0 if best is None or psnr > best[0] else worse + 1
+        psnr_db = case.psnr(series)
+        worse = 0 if best is None or psnr_db > best.psnr_db else worse + 1
         if worse == 0:
-            best = (psnr, series, step, round(looked - started, 1))
+            best = Look(psnr_db, series, weights, step, round(looked - started, 1))
         if worse == WORSE:
             break
         started += time.process_time() - looked
