@@ -136,32 +136,6 @@ def between_frames(scan: DynamicScan) -> NDArray[np.float32]:
     return np.asarray(torch.stack(found).numpy())
 
 
-def best_of(case: Case, method: str, make: Callable[..., Iterator[torch.Tensor]]) -> dict[str, Any]:
-    """Scores of the weights and the number of steps with the highest PSNR, and the CPU seconds up to that step.
-
-    A grid of one weight is climbed from its middle until it goes down; of a grid of more, all is run.
-    """
-    grid = case.size.grids[method]
-
-    def run(weights: tuple[float, ...]) -> Look:
-        return best_step(case, make(case.sense, case.samples / case.scale, *weights), weights)
-
-    if len(grid[0]) > 1:
-        best = max(map(run, grid), key=lambda look: look.psnr_db)
-    else:
-        middle = (len(grid) - 1) // 2
-        best = run(grid[middle])
-        for beyond in (grid[middle + 1 :], grid[:middle][::-1]):
-            for weights in beyond:
-                found = run(weights)
-                if found.psnr_db < best.psnr_db:
-                    break
-                best = found
-            if best.weights != grid[middle]:
-                break
-    return case.scores(best.series) | {"weights": best.weights, "steps": best.step, "cpu_s": best.cpu_s}
-
-
 @dataclass(frozen=True)
 class Look:
     """An iterate of a classical method, after so many steps and CPU seconds."""
@@ -173,15 +147,45 @@ class Look:
     cpu_s: float
 
 
-def best_step(case: Case, iterates: Iterator[torch.Tensor], weights: tuple[float, ...]) -> Look:
-    """The iterate with the highest PSNR among those looked at."""
+def best_of(case: Case, method: str, make: Callable[..., Iterator[torch.Tensor]]) -> dict[str, Any]:
+    """Scores of the weights and the number of steps with the highest PSNR, and the CPU seconds up to that step."""
+    unit = case.samples / case.scale
+    best = best_look(case.psnr, lambda *weights: make(case.sense, unit, *weights), case.size.grids[method])
+    return case.scores(best.series) | {"weights": best.weights, "steps": best.step, "cpu_s": best.cpu_s}
+
+
+def best_look(judge: Callable[[torch.Tensor], float], make: Callable[..., Iterator[torch.Tensor]], grid: Grid) -> Look:
+    """The best of all weights. A grid of one weight is climbed from its middle until it goes down; else all is run."""
+
+    def run(weights: tuple[float, ...]) -> Look:
+        return best_step(judge, make(*weights), weights)
+
+    if len(grid[0]) > 1:
+        return max(map(run, grid), key=lambda look: look.psnr_db)
+    middle = (len(grid) - 1) // 2
+    best = run(grid[middle])
+    for beyond in (grid[middle + 1 :], grid[:middle][::-1]):
+        for weights in beyond:
+            found = run(weights)
+            if found.psnr_db < best.psnr_db:
+                break
+            best = found
+        if best.weights != grid[middle]:
+            break
+    return best
+
+
+def best_step(
+    judge: Callable[[torch.Tensor], float], iterates: Iterator[torch.Tensor], weights: tuple[float, ...]
+) -> Look:
+    """The iterate that ``judge`` gives most dB among those looked at."""
     best: Look | None = None
     started, worse = time.process_time(), 0
     for step, series in enumerate(islice(iterates, LOOKS[-1]), 1):
         if step not in LOOKS:
             continue
         looked = time.process_time()
-        psnr_db = case.psnr(series)
+        psnr_db = judge(series)
         worse = 0 if best is None or psnr_db > best.psnr_db else worse + 1
         if worse == 0:
             best = Look(psnr_db, series, weights, step, round(looked - started, 1))
