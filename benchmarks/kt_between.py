@@ -63,7 +63,7 @@ class Case:
     def score(self, frames: Floats, middle: Floats) -> dict[str, float]:
         """PSNR of the frames, of their linear interpolation, and of what is said of the middle between them."""
         scale = metrics.best_scale(self.truth, frames)
-        said = {"linear_db": (frames[1:] + frames[:-1]) / 2, "asked_db": middle}
+        said: dict[str, NDArray[Any]] = {"linear_db": (frames[1:] + frames[:-1]) / 2, "asked_db": middle}
         found = {"frames_db": metrics.psnr(self.truth, scale * frames)}
         found |= {name: metrics.psnr(self.between, scale * image) for name, image in said.items()}
         return {name: round(value, 2) for name, value in found.items()}
