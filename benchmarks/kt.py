@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import resource
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, repeat
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +42,14 @@ GRIDS: dict[str, Grid] = {
     "grasp": [(0.001,), (0.002,), (0.004,), (0.008,), (0.016,)],
     "l+s": [(rank, sparse) for rank in (0.02, 0.05, 0.15) for sparse in (0.0025, 0.005, 0.01, 0.02)],
 }
-NARROW: dict[str, Grid] = {  # around what was best at smaller sizes; widened by hand where the best lies on the edge
+NARROW: dict[str, Grid] = {  # around what was best at smaller sizes
     "cg-sense": [(0.003,)],
-    "grasp": [(0.002,), (0.004,), (0.008,)],
+    "grasp": [(0.002,), (0.004,), (0.008,), (0.016,)],
     "l+s": [(0.05, 0.005), (0.15, 0.02)],
 }
 CG_STEPS = 50
-LOOKS = (10, 15, 20, 25, 30, 35, 40, 45, 50, 60, 80)
+LOOKS = (1, 2, 4, 6, 8, 10, 12, 15, 18, 21, 25, 30, 35, 40, 45, 50, 60, 80)  # steps after which an iterate is looked at
+WORSE = 4  # looks, one after the other, that are worse than the best of a weight: it is not run on
 ABLATIONS: dict[str, dict[str, Any]] = {
     "without low rank": {"low_rank": 0.0},
     "without even k-space": {"balanced": False},
@@ -72,7 +72,6 @@ class Size:
     spokes: tuple[int, ...]
     scene: str = "cine"
     grids: Mapping[str, Grid] = field(default_factory=lambda: GRIDS)
-    looks: tuple[int, ...] = LOOKS
 
     @property
     def name(self) -> str:
@@ -84,8 +83,8 @@ SIZES = {
     "small": Size(48, 12, 6, (2, 3, 5, 8)),
     "fetal": Size(48, 12, 6, (5, 8), "fetal"),
     "cpu": Size(96, 20, 8, (4, 6, 10, 16)),
-    "short": Size(208, 10, 4, (8, 13, 21, 34), grids=NARROW, looks=LOOKS[:7]),
-    "full": Size(208, 30, 8, (8, 13, 21, 34), grids=NARROW, looks=LOOKS[:-1]),
+    "short": Size(208, 10, 4, (8, 13, 21, 34), grids=NARROW),
+    "full": Size(208, 30, 8, (8, 13, 21, 34), grids=NARROW),
 }
 
 
@@ -137,29 +136,69 @@ def between_frames(scan: DynamicScan) -> NDArray[np.float32]:
     return np.asarray(torch.stack(found).numpy())
 
 
-def best_of(case: Case, method: str, make: Callable[..., Iterator[torch.Tensor]]) -> dict[str, Any]:
-    """Scores of the weights and the number of steps with the highest PSNR, and the CPU seconds of one run.
+@dataclass(frozen=True)
+class Look:
+    """An iterate of a classical method, after so many steps and CPU seconds."""
 
-    A weight is run for as many steps as the last of ``looks``, and looked at on the way.
-    """
-    best: dict[str, Any] = {"psnr_db": -math.inf}
-    for weights in case.size.grids[method]:
-        started, looking = time.process_time(), 0.0
-        iterates = make(case.sense, case.samples / case.scale, *weights)
-        for step, series in enumerate(islice(iterates, case.size.looks[-1]), 1):
-            if step in case.size.looks:
-                looked = time.process_time()
-                if case.psnr(series) > best["psnr_db"]:
-                    best = case.scores(series) | {"weights": weights, "steps": step}
-                looking += time.process_time() - looked
-        seconds = round(time.process_time() - started - looking, 1)
-        best |= {"cpu_s": seconds} if best["weights"] == weights else {}
+    psnr_db: float
+    series: torch.Tensor
+    weights: tuple[float, ...]
+    step: int
+    cpu_s: float
+
+
+def best_of(case: Case, method: str, make: Callable[..., Iterator[torch.Tensor]]) -> dict[str, Any]:
+    """Scores of the weights and the number of steps with the highest PSNR, and the CPU seconds up to that step."""
+    unit = case.samples / case.scale
+    best = best_look(case.psnr, lambda *weights: make(case.sense, unit, *weights), case.size.grids[method])
+    return case.scores(best.series) | {"weights": best.weights, "steps": best.step, "cpu_s": best.cpu_s}
+
+
+def best_look(judge: Callable[[torch.Tensor], float], make: Callable[..., Iterator[torch.Tensor]], grid: Grid) -> Look:
+    """The best of all weights. A grid of one weight is climbed from its middle until it goes down; else all is run."""
+
+    def run(weights: tuple[float, ...]) -> Look:
+        return best_step(judge, make(*weights), weights)
+
+    if len(grid[0]) > 1:
+        return max(map(run, grid), key=lambda look: look.psnr_db)
+    middle = (len(grid) - 1) // 2
+    best = run(grid[middle])
+    for beyond in (grid[middle + 1 :], grid[:middle][::-1]):
+        for weights in beyond:
+            found = run(weights)
+            if found.psnr_db < best.psnr_db:
+                break
+            best = found
+        if best.weights != grid[middle]:
+            break
+    return best
+
+
+def best_step(
+    judge: Callable[[torch.Tensor], float], iterates: Iterator[torch.Tensor], weights: tuple[float, ...]
+) -> Look:
+    """The iterate that ``judge`` gives most dB among those looked at."""
+    best: Look | None = None
+    started, worse = time.process_time(), 0
+    for step, series in enumerate(islice(iterates, LOOKS[-1]), 1):
+        if step not in LOOKS:
+            continue
+        looked = time.process_time()
+        psnr_db = judge(series)
+        worse = 0 if best is None or psnr_db > best.psnr_db else worse + 1
+        if worse == 0:
+            best = Look(psnr_db, series, weights, step, round(looked - started, 1))
+        if worse == WORSE:
+            break
+        started += time.process_time() - looked
+    assert best is not None
     return best
 
 
 def ridged(sense: Sense, samples: torch.Tensor, ridge: float) -> Iterator[torch.Tensor]:
     """CG-SENSE is looked at once, at the end."""
-    yield from repeat(cg_sense(sense, samples, ridge, CG_STEPS))
+    yield cg_sense(sense, samples, ridge, CG_STEPS)
 
 
 def field_row(case: Case, options: KtOptions) -> dict[str, Any]:
@@ -180,7 +219,7 @@ def field_row(case: Case, options: KtOptions) -> dict[str, Any]:
 
 METHODS: dict[str, Callable[[Case], dict[str, Any]]] = {
     "adjoint": lambda case: case.scores(adjoint(case.sense, case.samples)),
-    "cg-sense": lambda case: best_of(case, "cg-sense", ridged),
+    "cg-sense": lambda case: best_of(case, "cg-sense", ridged) | {"steps": CG_STEPS},
     "grasp": lambda case: best_of(case, "grasp", temporal_tv_iterates),
     "l+s": lambda case: best_of(case, "l+s", low_rank_plus_sparse_iterates),
     "inr": lambda case: field_row(case, KtOptions()),
@@ -201,7 +240,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args(argv)
     size = SIZES[args.size]
-    rows: dict[str, Any] = {} if args.anew or not args.out.exists() else json.loads(args.out.read_text())
+    if args.anew:
+        args.out.unlink(missing_ok=True)
+    rows = kept(args.out)
     asked = dict(METHODS) | {name: _ablated(changes) for name, changes in ABLATIONS.items()}
     for seed in args.seeds:
         for spokes in args.spokes or size.spokes:
@@ -214,9 +255,15 @@ def main(argv: Sequence[str] | None = None) -> None:
                     "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
                 }
                 key = _key(args.size, spokes, seed, method)
-                rows[key] = row
                 print(key, json.dumps(row), flush=True)
+                rows = kept(args.out) | {key: row}  # what another process has written meanwhile stays
                 args.out.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """Rows of a file of results; none when there is no such file."""
+    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return found
 
 
 def _ablated(changes: dict[str, Any]) -> Callable[[Case], dict[str, Any]]:

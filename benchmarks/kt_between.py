@@ -14,7 +14,6 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.kt import GRIDS, HERE, LOOKS, between_frames
+from benchmarks.kt import GRIDS, HERE, best_look, between_frames
 from fetalt2prep.cli.simulate_kt import raw_of
 from fetalt2prep.core import metrics
 from fetalt2prep.core.coils import Sense, espirit_maps
@@ -64,10 +63,10 @@ class Case:
     def score(self, frames: Floats, middle: Floats) -> dict[str, float]:
         """PSNR of the frames, of their linear interpolation, and of what is said of the middle between them."""
         scale = metrics.best_scale(self.truth, frames)
-        linear = (frames[1:] + frames[:-1]) / 2
-        found = {"frames_db": (self.truth, frames), "linear_db": (self.between, linear)}
-        found["asked_db"] = (self.between, middle)
-        return {name: round(metrics.psnr(truth, scale * image), 2) for name, (truth, image) in found.items()}
+        said: dict[str, NDArray[Any]] = {"linear_db": (frames[1:] + frames[:-1]) / 2, "asked_db": middle}
+        found = {"frames_db": metrics.psnr(self.truth, scale * frames)}
+        found |= {name: metrics.psnr(self.between, scale * image) for name, image in said.items()}
+        return {name: round(value, 2) for name, value in found.items()}
 
 
 def field_row(case: Case, per_time: int) -> dict[str, Any]:
@@ -88,15 +87,19 @@ def classical_row(case: Case, per_time: int) -> dict[str, Any]:
     parts = bin_for_fit(case.readouts, 0, per_time)
     sense = Sense(parts.fourier, case.maps)
     scale = adjoint(sense, parts.samples).abs().max()
-    rows = []
     at = [place_in_time(when, parts.times_s) for when in (case.at_s, case.middle_s)]
-    for (weight,) in GRIDS["grasp"]:
-        iterates = temporal_tv_iterates(sense, parts.samples / scale, weight)
-        for step, series in enumerate(islice(iterates, LOOKS[-1]), 1):
-            if step in LOOKS:
-                frames, middle = (on_the_line(series, place).abs().numpy() for place in at)
-                rows.append(case.score(frames, middle) | {"weight": weight, "steps": step})
-    return max(rows, key=lambda row: row["asked_db"])
+
+    def score(series: torch.Tensor) -> dict[str, float]:
+        frames, middle = (on_the_line(series, place).abs().numpy() for place in at)
+        return case.score(frames, middle)
+
+    unit = parts.samples / scale
+    best = best_look(
+        lambda series: score(series)["asked_db"],
+        lambda weight: temporal_tv_iterates(sense, unit, weight),
+        GRIDS["grasp"],
+    )
+    return score(best.series) | {"weight": best.weights[0], "steps": best.step}
 
 
 def on_the_line(series: torch.Tensor, at: torch.Tensor) -> torch.Tensor:

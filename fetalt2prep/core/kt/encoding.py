@@ -56,8 +56,9 @@ class SpaceTimePyramid(nn.Module):
         for level, (time, px) in list(zip(self.levels, self.spacings, strict=True))[:n_awake]:
             _, n_t, n_y, n_x = level.shape
             grid = torch.einsum("Tt,ftyx->fTyx", cubic(t / time, n_t), level)
-            grid = torch.einsum("Yy,ftyx->ftYx", linear(y / px, n_y), grid) if len(y) != n_y or px != 1 else grid
-            total = total + torch.einsum("Xx,ftyx->ftyX", linear(x / px, n_x), grid)
+            grid = grid if _are_nodes(y / px, n_y) else torch.einsum("Yy,ftyx->ftYx", linear(y / px, n_y), grid)
+            grid = grid if _are_nodes(x / px, n_x) else torch.einsum("Xx,ftyx->ftyX", linear(x / px, n_x), grid)
+            total = total + grid
         return total.permute(1, 2, 3, 0)
 
 
@@ -105,6 +106,11 @@ def cubic(at: Tensor, n: int) -> Tensor:
     far = (at.clamp(0, n - 3)[:, None] - torch.arange(-1, n - 1, device=at.device)).abs()
     near = 2 / 3 - far.square() + far**3 / 2
     return torch.where(far < 1, near, (2 - far).clamp(min=0) ** 3 / 6)
+
+
+def _are_nodes(at: Tensor, n: int) -> bool:
+    """Whether points are the nodes 0..n-1 themselves: nothing to interpolate."""
+    return len(at) == n and torch.equal(at, torch.arange(n, dtype=at.dtype, device=at.device))
 
 
 def _points(axes: tuple[Tensor, Tensor, Tensor]) -> Tensor:

@@ -14,7 +14,7 @@ from fetalt2prep.core.kt.baselines import adjoint, cg_sense, low_rank_plus_spars
 from fetalt2prep.core.kt.field import axes_of
 from fetalt2prep.core.kt.frames import Frames
 from fetalt2prep.core.kt.options import KtOptions
-from fetalt2prep.core.kt.series_fit import SeriesResult, check_samples, fit_series
+from fetalt2prep.core.kt.series_fit import SeriesResult, check_finite, check_samples, fit_series
 from fetalt2prep.core.kt.static import static_coil_images
 
 METHODS = ("inr", "adjoint", "cg-sense", "grasp", "l+s")
@@ -46,6 +46,11 @@ class KtPlan:
             raise ValueError(f"interpolate_time is {self.interpolate_time}; it must be 1 or more.")
         if self.interpolate_time > 1 and self.method != "inr":
             raise ValueError(f"only inr knows what lies between frames; {self.method} cannot interpolate time.")
+        if self.n_steps < 1:
+            raise ValueError(f"n_steps is {self.n_steps}; it must be 1 or more.")
+        for name in ("cg_ridge", "grasp_weight", "low_rank_weight", "sparse_weight"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be 0 or more.")
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def reconstruct_series(
     if maps is not None and (noise is not None or plan.n_coils is not None):
         raise ValueError("coil maps of your own fit the coils as measured: leave out the noise and the compression.")
     if maps is None:
-        _check_finite(samples)
+        check_finite(samples)
         samples = samples if noise is None else whiten(samples, whitener(noise))
         samples = samples if plan.n_coils is None else compress(samples, plan.n_coils)
         maps = espirit_maps(static_coil_images(frames.fourier, samples))
@@ -136,9 +141,3 @@ def between(times_s: Tensor, factor: int) -> Tensor:
 def place_in_time(asked_s: Tensor, times_s: Tensor) -> Tensor:
     """Times in units of frames, the field's coordinate: ``times_s[i]`` is i, between them it runs evenly; (frame,)."""
     return torch.from_numpy(np.interp(asked_s.numpy(), times_s.numpy(), np.arange(len(times_s)))).float()
-
-
-def _check_finite(samples: Tensor) -> None:
-    bad = int((~torch.isfinite(torch.view_as_real(samples))).any(-1).sum())
-    if bad:
-        raise ValueError(f"{bad} samples are NaN or infinite: leave their readouts out, or look at how they were read.")

@@ -179,6 +179,11 @@ def check_samples(sense: Sense, samples: Tensor) -> None:
         raise ValueError(f"samples are {tuple(samples.shape)}; (frame, coil, sample) with a frame at least is needed.")
     if samples.shape[1] != len(sense.maps):
         raise ValueError(f"the samples have {samples.shape[1]} coils, the maps {len(sense.maps)}: which are they of?")
+    check_finite(samples)
+
+
+def check_finite(samples: Tensor) -> None:
+    """Refuse samples that are not finite."""
     bad = int((~torch.isfinite(torch.view_as_real(samples))).any(-1).sum())
     if bad:
         raise ValueError(f"{bad} samples are NaN or infinite: leave their readouts out, or look at how they were read.")

@@ -99,6 +99,13 @@ def test_every_method_gives_frames(lines: Readouts, method: str) -> None:
     assert (len(series.losses) > 0) == (method != "adjoint")
 
 
+def test_plans_that_cannot_be_carried_out_are_refused() -> None:
+    with pytest.raises(ValueError, match="n_steps is 0; it must be 1 or more"):
+        KtPlan(method="grasp", n_steps=0)
+    with pytest.raises(ValueError, match="grasp_weight is -1; it must be 0 or more"):
+        KtPlan(method="grasp", grasp_weight=-1)
+
+
 def test_time_is_interpolated_by_the_field_alone(readouts: Readouts) -> None:
     frames = bin_frames(readouts, 0)
     series = reconstruct_series(frames, KtPlan(interpolate_time=2, inr=KtOptions(n_steps=3)))

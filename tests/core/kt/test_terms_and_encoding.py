@@ -103,6 +103,20 @@ def test_a_field_starts_still_and_answers_alike_on_both_rates(kind: str) -> None
         assert float((twice[1::2] - twice[:-1:2]).abs().max()) > 0
 
 
+def test_a_pyramid_answers_between_pixels_too() -> None:
+    torch.manual_seed(0)
+    pyramid = SpaceTimePyramid((4, 5, 5), ((2.0, 2.0), (1.0, 1.0)), 1)
+    with torch.no_grad():
+        for level in pyramid.levels:
+            level.normal_()
+        t, y, x = axes_of((4, 5, 5))
+        at_pixels = pyramid((t, y, x), 2)
+        halfway = pyramid((t, y - 0.5, x), 2)  # as many places as there are pixels, and other ones
+        assert torch.allclose(halfway[:, 1:], (at_pixels[:, 1:] + at_pixels[:, :-1]) / 2, atol=1e-5)
+        halfway = pyramid((t, y, x - 0.5), 2)
+        assert torch.allclose(halfway[:, :, 1:], (at_pixels[:, :, 1:] + at_pixels[:, :, :-1]) / 2, atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", FIELDS)
 def test_where_no_coil_sees_a_field_is_silent(kind: str) -> None:
     seen = torch.ones(8, 8)
