@@ -50,7 +50,8 @@ def refine_files(request: GuidedRequest, folder: Path, on_step: OnStep | None = 
     ------
     InputError
         Maps or guides that cannot be read, are empty, on different grids, or in other units; voxels so small that the
-        result is too large; a guide that shows another part of the body; what :func:`fetalt2prep.io.guided_method.method_of` refuses.
+        result is too large; a guide that shows another part of the body; what
+        :func:`fetalt2prep.io.guided_method.method_of` refuses.
     """
     show = on_step or (lambda what, step, n_steps, loss: None)
     coarse = read_coarse(request)
