@@ -1,8 +1,8 @@
-"""Seconds and memory of guided super-resolution on a grid of 100^3, half of it brain, both guides, 2 times finer.
+"""Seconds and memory of guided super-resolution on a grid of 100^3, a whole head in it, both guides, 2 times finer.
 
 ``network, one guide refused``: the T1-weighted guide lies 3 mm off its place, so the network answers to both and to
-each by itself. Nothing is computed twice: rows that are in the results already are kept unless ``--anew``. Each way
-runs in a process of its own when it is named by ``--only``, and its peak memory is then its own.
+each by itself. Rows that are in the results already are kept, unless ``--anew``. Peak memory is that of the process:
+name one way with ``--only`` for its own.
 """
 
 from __future__ import annotations
