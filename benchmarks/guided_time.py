@@ -1,8 +1,8 @@
 """Seconds and memory of guided super-resolution on a grid of 100^3, a whole head in it, both guides, 2 times finer.
 
-``network, one guide refused``: the T1-weighted guide lies 3 mm off its place, so the network answers to both and to
-each by itself. Rows that are in the results already are kept, unless ``--anew``. Peak memory is that of the process:
-name one way with ``--only`` for its own.
+``one guide refused``: the T1-weighted guide lies 3 mm off its place, so both guides are tried and then each by itself.
+Rows that are in the results already are kept, unless ``--anew``. Peak memory is that of the process: name one way with
+``--only`` for its own.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ RESULTS = HERE / "results" / "guided_time.json"
 SIDE, HEAD = 100, 99
 WAYS = {
     "fit": ("fit", False),
+    "fit, one guide refused": ("fit", True),
     "network": ("network", False),
     "network, one guide refused": ("network", True),
 }
@@ -43,12 +44,13 @@ def large_case() -> GuidedCase:
 
 
 def measured(case: GuidedCase, run: Callable[[GuidedCase, Sequence[Guide]], Refined], *, off: bool) -> dict[str, Any]:
-    """One run: wall seconds, CPU seconds of all threads, peak memory; of the network, how many answers it gave."""
+    """One run: wall seconds, CPU seconds of all threads, peak memory, use of the guides, the network's answers."""
     first, *others = case.guides.values()
     guides = [shifted(first, 0) if off else first, *others]
     meter = Meter()
     found = run(case, guides)
     row: dict[str, Any] = {"threads": torch.get_num_threads(), "grid": list(case.mask.shape), **meter.read()}
+    row["uses"] = [guide["use"] for guide in found.info["guides"]]
     return row | ({"n_answers": len(found.info["answers"])} if "answers" in found.info else {})
 
 
