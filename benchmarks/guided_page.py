@@ -161,23 +161,28 @@ def safety_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 FETAL_WORDS = {
-    "joint": "all five stacks together",
-    "joint, guided": "the same, guided by the volume of the three stacks at the first",
+    "joint": "three stacks at the first echo time, one at each other, all together",
+    "joint, guided": "the same, guided by the volume of the three at the first",
     "joint, guided by edges": "the same, by the edges of the guide alone",
     "joint, prior alone": "the same fit without a guide",
-    "axial": "three axial stacks, one at each echo time",
-    "axial, guided": "the same, guided by the volume of three stacks at the first",
+    "axial": "one axial stack at each echo time",
+    "axial, guided": "the same, guided by the volume of the three at the first",
 }
 
 
 def fetal_table(rows: Sequence[Mapping[str, Any]], names: Sequence[str] = ("ga24", "ga29")) -> str:
-    """T2 errors of fewer stacks at the later echo times, with and without a guide, by case."""
+    """T2 errors of fewer stacks at the later echo times, with and without a guide, by case; what was run."""
     found = {(row["case"], row["what"]): row for row in rows}
+    run = {what for _, what in found}
 
     def errors(row: Mapping[str, Any] | None) -> str:
         return "not run" if row is None else f"{row['WM']['mae']:.1f} / {row['GM']['mae']:.1f}"
 
-    lines = [[words, *(errors(found.get((name, what))) for name in names)] for what, words in FETAL_WORDS.items()]
+    lines = [
+        [words, *(errors(found.get((name, what))) for name in names)]
+        for what, words in FETAL_WORDS.items()
+        if what in run
+    ]
     nine = {row["case"]: row["scores"] for row in kept_in(CASE_RESULTS, []) if row["planes"] == ["ax", "cor", "sag"]}
     lines.append(["nine stacks, three at each echo time (`benchmarks.cases`)", *(errors(nine.get(n)) for n in names)])
     return table(["stacks", *(f"{name} WM / GM (ms)" for name in names)], lines)
