@@ -1,8 +1,7 @@
 """Guided super-resolution of maps on 17 simulated heads: SSIM and HFEN per map, by guide, with and without the anchor.
 
 Heads are slabs of :mod:`fetalt2prep.sim.guided.relaxation_maps` with numbers that no training and no tuning has used.
-Truth is read by the scorer alone. Rows that are in the results already are not run again. ``--time`` measures a grid
-of 100^3.
+Truth is read by the scorer alone. Rows that are in the results already are not run again.
 """
 
 from __future__ import annotations
@@ -28,10 +27,9 @@ from fetalt2prep.core.guided.stages import guide_sigma
 from fetalt2prep.core.guided.subject import SubjectFit, fit_subject
 from fetalt2prep.core.guided.terms import EdgePrior, GuideTerm, edge_weights
 from fetalt2prep.core.guided.unknowns import Coordinates, Maps
-from fetalt2prep.interfaces.account import Meter
 from fetalt2prep.io.guided_weights import load_guided_net
 from fetalt2prep.sim.guided.case import GuidedCase, draw_guided_case, flair
-from fetalt2prep.sim.guided.relaxation_maps import Head, SlabOptions, draw_head
+from fetalt2prep.sim.guided.relaxation_maps import Head, draw_head
 from fetalt2prep.sim.phantom import Label
 
 RESULTS = HERE / "results" / "guided.json"
@@ -155,20 +153,6 @@ def ways(n_steps: int, weights: Path | None) -> dict[str, Callable[[GuidedCase],
     return found
 
 
-def timing(n_steps: int, weights: Path | None, only: str = "") -> dict[str, Any]:
-    """Seconds and memory of a grid of 100^3, half of it brain, both guides; of ways whose name begins so."""
-    side = 100
-    head = draw_head(np.random.default_rng([SEED, 99]), SlabOptions(n_slices=side, spacing_mm=1.4, multiple=side))
-    case = draw_guided_case(np.random.default_rng([SEED, 99, 1]), head.maps, 2)
-    rows: dict[str, Any] = {"grid": list(head.maps.mask.shape), "threads": torch.get_num_threads(), "n_steps": n_steps}
-    for name, way in ways(n_steps, weights).items():
-        if name.endswith(" both") and name.startswith(only):
-            meter = Meter()
-            way(case)
-            rows[name] = meter.read()
-    return rows
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Run what is missing, keep the numbers after each row."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -177,19 +161,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=70, metavar="N", help="of each of the fit's stages")
     parser.add_argument("--weights", type=Path, help="a network's weights too")
     parser.add_argument("--only", help="ways whose name begins with this")
-    parser.add_argument("--time", action="store_true", help="measure a grid of 100^3 instead")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args(argv)
-    kept = json.loads(args.out.read_text("utf-8")) if args.out.exists() else {"rows": [], "time": {}}
+    kept = json.loads(args.out.read_text("utf-8")) if args.out.exists() else {"rows": []}
 
     def keep() -> None:
         args.out.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 
-    if args.time:
-        kept["time"] |= timing(args.steps, args.weights, args.only or "")
-        print(json.dumps(kept["time"]))
-        keep()
-        return
     todo = {name: way for name, way in ways(args.steps, args.weights).items() if name.startswith(args.only or "")}
     done = {(row["subject"], row["factor"], row["way"]) for row in kept["rows"]}
     for number in args.subjects:

@@ -44,12 +44,18 @@ from fetalt2prep.sim.score import read_volume as score_volume
 from fetalt2prep.sim.score.registration import register
 from fetalt2prep.sim.score.t2_scores import t2_scores
 
+RESULTS = HERE / "results" / "guided_fetal.json"
 FIRST = "_echo-1_"
 SUBSETS: dict[str, Callable[[str], bool]] = {
     "joint": lambda name: "acq-ax_" in name or FIRST in name,
     "axial": lambda name: "acq-ax_" in name,
     "first": lambda name: FIRST in name,
 }
+GUIDED, BY_EDGES, PRIOR_ALONE = "guided", "guided by edges", "prior alone"
+WAYS = [
+    *(("joint", way) for way in ("", GUIDED, PRIOR_ALONE, BY_EDGES)),
+    *(("axial", way) for way in ("", GUIDED)),
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -125,23 +131,30 @@ class Scorer:
         return {tissue: {key: scores[tissue][key] for key in ("mae", "bias", "medae")} for tissue in ("WM", "GM")}
 
 
-def fill(case: Path, keep: Path, options: GuidedOptions, table: Table) -> None:
-    """All configurations of one case that the table lacks, scored; the plain ones and their guided ones first."""
-    runs = {subset: run_subset(case, subset, keep) for subset in SUBSETS}
-    guide, scorers = runs["first"].echoes[0], dict[str, Scorer]()
-    ways = [(subset, way, guide, options) for subset in ("axial", "joint") for way in ("", "guided")]
-    ways.append(("joint", "prior alone", nonsense(guide, keep / case.name / "joint-prior"), options))
-    ways.append(("joint", "guided by edges", guide, replace(options, use="edges")))
-    for subset, way, image, how in ways:
-        what, run = f"{subset}, {way}" if way else subset, runs[subset]
-        if table.has(case.name, what):
+def fill(case: Path, keep: Path, maps: Sequence[str], options: GuidedOptions, table: Table) -> None:
+    """All configurations of one case that the table lacks, scored; the app runs when its maps are first needed."""
+    runs, scorers = dict[str, Run](), dict[str, Scorer]()
+
+    def run_of(subset: str) -> Run:
+        if subset not in runs:
+            runs[subset] = run_subset(case, subset, keep)
+        return runs[subset]
+
+    for subset, way in WAYS:
+        what = f"{subset}, {way}" if way else subset
+        if subset not in maps or table.has(case.name, what):
             continue
+        run = run_of(subset)
         if subset not in scorers:
             scorers[subset] = Scorer(case.with_name(f"{case.name}_truth"), run)
         row: dict[str, Any] = {"case": case.name, "what": what}
         t2map = run.one("T2map")
         if way:
-            t2map, account = refined(run, image, keep / case.name / what.replace(", ", "-").replace(" ", "-"), how)
+            guide = run_of("first").echoes[0]
+            if way == PRIOR_ALONE:
+                guide = nonsense(guide, keep / case.name / "nonsense")
+            how = replace(options, use="edges") if way == BY_EDGES else options
+            t2map, account = refined(run, guide, keep / case.name / what.replace(", ", "-").replace(" ", "-"), how)
             row |= {"guide": {key: account[key] for key in ("use", "why", "registration")}, "n_steps": how.n_steps}
         table.add(row | scorers[subset](t2map))
 
@@ -169,7 +182,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=Path, default=CASES)
     parser.add_argument("--names", nargs="+", default=["ga24", "ga29"])
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "guided_fetal.json")
+    parser.add_argument("--maps", nargs="+", choices=("joint", "axial"), default=["joint", "axial"])
+    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--steps", type=int, default=GuidedOptions().n_steps)
     parser.add_argument("--keep", type=Path, required=True, help="folder for the runs of the app")
     args = parser.parse_args(argv)
@@ -177,7 +191,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print("|---|---|---|")
     table = Table(args.out)
     for name in args.names:
-        fill(args.cases / name, args.keep, GuidedOptions(n_steps=args.steps), table)
+        fill(args.cases / name, args.keep, args.maps, GuidedOptions(n_steps=args.steps), table)
 
 
 if __name__ == "__main__":

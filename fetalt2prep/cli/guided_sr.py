@@ -167,11 +167,24 @@ def _guides(a: argparse.Namespace) -> list[GuideFile]:
 def _echo_times(a: argparse.Namespace) -> tuple[float, ...]:
     from fetalt2prep.io.sidecar import echo_time_s, read_sidecar
 
-    if a.t1map is not None and not a.te:
+    if a.te:
+        return _given_times(a.te)
+    if a.t1map is not None:
         return ()  # a spin echo of the maps' own is not what they were fitted to
-    listed = a.te or read_sidecar(a.t2map).get("EchoTime", [])
+    listed = read_sidecar(a.t2map).get("EchoTime", [])
     times = tuple(echo_time_s({"EchoTime": te}, a.t2map.name) for te in listed) if isinstance(listed, list) else ()
     return times if len(set(times)) > 1 else ()
+
+
+def _given_times(te_s: list[float]) -> tuple[float, ...]:
+    from fetalt2prep.io.sidecar import MAX_TE_S
+
+    if len(set(te_s)) < 2:
+        raise ValueError(f"--te gives {te_s[0]:g} alone; T2 was fitted to two echo times or more: give all of them.")
+    for te in te_s:
+        if not 0 < te < MAX_TE_S:
+            raise ValueError(f"--te gives {te:g}; seconds above 0 and below {MAX_TE_S:g} are wanted, such as 0.1.")
+    return tuple(te_s)
 
 
 def _number(text: str) -> float:

@@ -49,14 +49,15 @@ def refine_files(request: GuidedRequest, folder: Path, on_step: OnStep | None = 
     Raises
     ------
     InputError
-        Maps or guides that cannot be read, are empty, on different grids, or in other units; a guide that shows another
-        part of the body; what :func:`fetalt2prep.io.guided_method.method_of` refuses.
+        Maps or guides that cannot be read, are empty, on different grids, or in other units; voxels so small that the
+        result is too large; a guide that shows another part of the body; what
+        :func:`fetalt2prep.io.guided_method.method_of` refuses.
     """
     show = on_step or (lambda what, step, n_steps, loss: None)
     coarse = read_coarse(request)
     volumes = [read_guide(file) for file in request.guides]
     finest = min(volumes, key=lambda volume: abs(float(np.linalg.det(volume.affine[:3, :3]))))
-    grid = fine_grid(coarse.known, coarse.affine, finest.affine, request.voxel_mm)
+    grid = _grid(request, coarse, finest.affine)
     method = method_of(request, grid.factors)
     inside = _inside(request, coarse, grid)
     see = KSpaceTruncation.between(grid.shape, grid.coarse_shape)
@@ -85,6 +86,13 @@ class _Steps:
     def __call__(self, step: int, loss: float) -> None:
         self._pass, self._last = self._pass + (step <= self._last), step
         self._show(f"{self._method.name}, pass {self._pass}", step, self._method.n_steps, loss)
+
+
+def _grid(request: GuidedRequest, coarse: Coarse, guide_affine: NDArray[np.float64]) -> FineGrid:
+    try:
+        return fine_grid(coarse.known, coarse.affine, guide_affine, request.voxel_mm)
+    except ValueError as error:
+        raise InputError(f"{request.t2map.name}: {error}") from error
 
 
 def _inside(request: GuidedRequest, coarse: Coarse, grid: FineGrid) -> NDArray[np.bool_]:

@@ -47,8 +47,19 @@ def read_guide(file: GuideFile) -> Volume:
 def placed(
     name: str, file: GuideFile, volume: Volume, placement: Placement | None, grid: FineGrid, inside: NDArray[np.bool_]
 ) -> PlacedGuide:
-    """The guide where its placement, or its header, puts it."""
+    """The guide where its placement, or its header, puts it.
+
+    Raises
+    ------
+    InputError
+        It shows nothing where the maps are known.
+    """
     image = bring(volume, Volume(np.zeros(grid.shape, np.float32), grid.affine), placement)
+    if not (image[inside] > 0).any():
+        raise InputError(
+            f"{file.path.name}: the guide shows nothing where the maps are known. Is it of the same session? Check "
+            "where its header puts it, or leave it out."
+        )
     guide = Guide(
         name=name,
         image=torch.from_numpy(np.ascontiguousarray(image)),

@@ -178,12 +178,16 @@ def test_the_interface_does_the_same(scene: Scene, tmp_path: Path) -> None:
         (["--guide-te", "100"], "seconds are wanted"),
         (["--voxel", "-1"], "voxels of -1.0 mm are asked for"),
         (["--error", "2"], "the error of the maps is 2.0"),
-        (["--te", "50", "100"], "BIDS wants seconds"),
+        (["--te", "50", "100"], "--te gives 50; seconds above 0"),
+        (["--te", "-0.1", "0.2"], "--te gives -0.1; seconds above 0"),
+        (["--te", "0.1"], "--te gives 0.1 alone; T2 was fitted to two echo times or more"),
+        (["--voxel", "0.02"], "voxels; at most 64 million can be refined. Ask for larger voxels."),
         (["--guide-kind", "se", "se"], "names 2 kinds for 1 guide(s)"),
         (["--guide-kind", "spgr", "--guide-tr", "0.01", "--guide-flip", "15"], "give a coarse T1 map"),
         (["--t1map", "{folder}/good_guide.nii.gz"], "Bring them onto one grid first"),
         (["--t2map", "{folder}/none.nii.gz"], "cannot be read as NIfTI"),
         (["--mask", "{folder}/empty.nii.gz"], "the mask of T2map.nii.gz is empty"),
+        (["--guide", "{folder}/far.nii.gz", "--guide-te", "0.1"], "far.nii.gz: the guide shows nothing where the maps"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_one_line(
@@ -191,6 +195,9 @@ def test_what_cannot_be_used_is_refused_in_one_line(
 ) -> None:
     guide = scene.guide("good_guide", 0.1)
     save_volume(np.zeros(FEW), np.diag([2.0, 2.0, 2.0, 1.0]), scene.folder / "empty.nii.gz")
+    far = np.eye(4)
+    far[:3, 3] = 500
+    save_volume(np.ones(SHAPE), far, scene.folder / "far.nii.gz")
     maps = ["--t2map", str(scene.folder / "T2map.nii.gz"), "--s0map", str(scene.folder / "S0map.nii.gz")]
     changed = [word.format(folder=scene.folder) for word in change]
     assert run(["guided-sr", str(scene.folder / "x"), *maps, "--guide", str(guide), "--no-register", *changed]) == 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 MARGIN = 3  # coarse voxels around the mask that stay in the box
+MOST_VOXELS = 400**3  # of a fine grid; more takes days and more memory than a workstation has
 
 Doubles = NDArray[np.float64]
 
@@ -81,6 +83,11 @@ def fine_grid(mask: NDArray[np.bool_], affine: Doubles, guide_affine: Doubles, v
         (4, 4) of the maps and of the finest guide.
     voxel_mm
         Edge of a voxel in place of the guide's.
+
+    Raises
+    ------
+    ValueError
+        The grid would have more than 64 million voxels.
     """
     axes = affine[:3, :3]
     spacing = np.linalg.norm(axes, axis=0)
@@ -90,6 +97,11 @@ def fine_grid(mask: NDArray[np.bool_], affine: Doubles, guide_affine: Doubles, v
     high = np.minimum(where.max(0) + 1 + MARGIN, mask.shape)
     few = high - low
     n = [max(int(k), round(float(k * mm / step))) for k, mm, step in zip(few, spacing, steps, strict=True)]
+    if math.prod(n) > MOST_VOXELS:
+        raise ValueError(
+            f"the result would have {' x '.join(map(str, n))} voxels; at most {MOST_VOXELS / 1e6:.0f} million can be "
+            "refined. Ask for larger voxels."
+        )
     scale = few / np.asarray(n, float)
     fine = np.eye(4)
     fine[:3, :3] = axes * scale

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 METHODS = ("fit", "network")
@@ -29,7 +30,7 @@ class GuidedOptions:
     def __post_init__(self) -> None:
         if self.use not in USES:
             raise ValueError(f"guides can be used as {', '.join(USES)}, not as {self.use!r}.")
-        if not self.edges >= 0:
-            raise ValueError(f"the weight of the edge prior is {self.edges}; it must not be negative.")
+        if not 0 <= self.edges < math.inf:
+            raise ValueError(f"the weight of the edge prior is {self.edges}; give a number from 0 up.")
         if self.n_steps < 1:
             raise ValueError(f"{self.n_steps} steps asked for; at least one is needed.")

@@ -48,7 +48,14 @@ def look_at(
     coarse: CoarseMaps, guides: Mapping[str, Shown], see: KSpaceTruncation, mask: Tensor, switches: Switches
 ) -> Look:
     """What a network is shown; guides by their slots, see :func:`fetalt2prep.core.guided.network.slot_of`."""
-    fine, typical = first_maps(coarse.pd, coarse.t1_s, coarse.t2_s, see, mask)
+    return _look_from(first_maps(coarse.pd, coarse.t1_s, coarse.t2_s, see, mask), guides, see, mask, switches)
+
+
+def _look_from(
+    start: tuple[Maps, float], guides: Mapping[str, Shown], see: KSpaceTruncation, mask: Tensor, switches: Switches
+) -> Look:
+    """The same from what :func:`fetalt2prep.core.guided.first.first_maps` gave."""
+    fine, typical = start
     base = fine if switches.maps else blind_maps(mask, typical)
     factor = math.prod(n / few for n, few in zip(see.shape, see.coarse, strict=True)) ** (1 / len(see.shape))
     return Look(base=base, channels=inputs_of(base, guides, mask, typical, factor))
@@ -82,9 +89,9 @@ def refine_by_network(
     assert coarse.t1_s is not None
     inside = mask.to(coarse.pd.dtype)
     with torch.no_grad():
-        first = look_at(coarse, {}, see, mask, Switches()).base
-        trusts = {g.name: trust_guide(g.image, g.model, first, see, mask, g.noise) for g in guides}
-        ask = partial(_answer, coarse, trusts, see, mask, network, switches or Switches(), on_step)
+        start = first_maps(coarse.pd, coarse.t1_s, coarse.t2_s, see, mask)
+        trusts = {g.name: trust_guide(g.image, g.model, start[0], see, mask, g.noise) for g in guides}
+        ask = partial(_answer, coarse, start, trusts, see, mask, network, switches or Switches(), on_step)
         tried = [g for g in guides if not is_foreign(trusts[g.name], mask, FOREIGN_AT_FIRST)]
         answers = [ask(tried)] if tried else []
         if len(tried) > 1 and not answers[0].good:
@@ -128,13 +135,13 @@ class Answer:
 
 
 def _answer(
-    coarse: CoarseMaps, trusts: Mapping[str, Trust], see: KSpaceTruncation, mask: Tensor, network: GuidedNet,
-    switches: Switches, on_step: Callable[[int, float], None] | None, guides: Sequence[Guide],
+    coarse: CoarseMaps, start: tuple[Maps, float], trusts: Mapping[str, Trust], see: KSpaceTruncation, mask: Tensor,
+    network: GuidedNet, switches: Switches, on_step: Callable[[int, float], None] | None, guides: Sequence[Guide],
 ) -> Answer:  # fmt: skip
     """The network's second answer, and how it stands beside guides and coarse maps."""
     for turn in range(N_PASSES):
         shown = {slot_of(g.model): Shown(image=g.image / trusts[g.name].gain, model=g.model) for g in guides}
-        look = look_at(coarse, shown, see, mask, switches)
+        look = _look_from(start, shown, see, mask, switches)
         maps = network(look.base, look.channels)
         trusts = {g.name: trust_guide(g.image, g.model, maps, see, mask, g.noise) for g in guides}
         if on_step is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -203,7 +204,7 @@ def test_a_guide_whose_contrast_is_t1_needs_a_t1_map(thing):
         refine(thing.coarse(with_t1=False), [guide], thing.see, thing.mask, OPTIONS)
 
 
-@pytest.mark.parametrize(("name", "value"), [("use", "colours"), ("edges", -1.0), ("n_steps", 0)])
+@pytest.mark.parametrize(("name", "value"), [("use", "colours"), ("edges", -1.0), ("edges", math.inf), ("n_steps", 0)])
 def test_impossible_options_are_refused(name, value):
     with pytest.raises(ValueError, match=str(value)):
         GuidedOptions(**{name: value})
