@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bids_app.report.about import about
 from bids_app.report.derivatives import Session, find_sessions, read_crashes, read_options, read_stages
-from bids_app.report.methods import REFERENCES, methods
+from bids_app.report.methods import methods, numbered
 from bids_app.report.page import Page
 from bids_app.report.session_page import SessionPage
 from bids_app.report.verdict import BAD, Verdict
@@ -59,9 +59,11 @@ def build_report(
         has_t2 = session.path("T2map.nii.gz") is not None
         counts = count(session.stacks, session.slices)
         guided = session.path("desc-guided_T2map.nii.gz") is not None
-        said = methods(counts, session.facts, options, has_t2=has_t2, guided=guided)
-        texts.append({"session": heading, "text": said})
-    page.add("methods", "methods.html", parts=texts, references=REFERENCES)
+        texts.append((heading, methods(counts, session.facts, options, has_t2=has_t2, guided=guided)))
+    said, references = numbered([paragraph for _, paragraphs in texts for paragraph in paragraphs])
+    after = iter(said)
+    parts = [{"session": heading, "text": [next(after) for _ in own]} for heading, own in texts]
+    page.add("methods", "methods.html", parts=parts, references=references)
     page.add("errors", "errors.html", errors=list(errors), crashes=crashes, headline=headline)
     stages = read_stages(out_dir, subject, run_uuid)
     page.add("about", "about.html", groups=about(out_dir, run_uuid, options, sessions, stages))

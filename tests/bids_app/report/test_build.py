@@ -20,6 +20,7 @@ from bids_app.report.derivatives import find_sessions, short_label, stack_motion
 from bids_app.report.measured import stack_pictures
 from bids_app.report.page import NIIVUE, script_hash
 from bids_app.report.page import SECTIONS as TITLES
+from fetalt2prep.core.slice_op import IN_PLANE_FWHM
 
 from .conftest import AFFINE, SHAPE, session_writer, write_image, write_rows
 
@@ -110,12 +111,17 @@ def test_a_whole_session_is_told_in_words_and_figures(whole) -> None:
 
 
 def test_methods_say_how_the_run_denoised_beside_the_options_of_the_reconstruction(make_session) -> None:
-    out_dir = make_session(facts={"options": {"resolution_mm": 0.8, "seed": 7}})
+    out_dir = make_session(facts={"options": {"resolution_mm": 0.8, "seed": 7, "profile": "box"}})
     log = out_dir / "sub-01" / "log" / "run1"
     log.mkdir(parents=True)
     (log / "fetalt2prep.toml").write_text('denoise = "nlm"\n[recon]\nseed = 7\n')
     said = build(out_dir).sections["methods"]
-    assert "denoised with non-local means [4], with one noise level" in said
+    assert "denoised with non-local means [1], with one noise level" in said
+    assert "Buades" in said
+    assert "Sitzmann" not in said  # nothing of it was used
+    assert "even over the thickness of the slice" in said
+    assert "a Gaussian whose full width" not in said
+    assert f"a Gaussian of {IN_PLANE_FWHM:.1f} pixels" in said
     assert "sampled at 0.8 mm. The random seed was 7." in said
 
 
