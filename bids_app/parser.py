@@ -108,7 +108,8 @@ def _add_inputs(group: argparse._ArgumentGroup) -> None:
     )  # fmt: skip
     group.add_argument(
         "--session-label", "--session-id", dest="sessions", action=Gather, default=[], metavar="LABEL",
-        type=label("ses"), help="sessions to process, with or without 'ses-' (none given: all); sessions are never pooled",
+        type=label("ses"),
+        help="sessions to process, with or without 'ses-' (none given: all); sessions are never pooled",
     )  # fmt: skip
     group.add_argument(
         "--bids-filter-file", dest="filter_file", metavar="FILE", type=folder, default=None,
