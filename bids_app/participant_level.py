@@ -22,6 +22,7 @@ from bids_app.outcome import (
     summarise,
 )
 from bids_app.selection import unknown_choices
+from fetalt2prep.io.sidecar import together
 
 SESSIONS_PER_CORE = 8
 """Sessions in one workflow for each core: Nipype takes seconds to build a workflow of hundreds, and the page of a
@@ -80,7 +81,7 @@ def take_note(outcomes: dict[str, Outcome], found: Inputs, options: Options) -> 
             for problem in session.problems:
                 LOG.warning("Left out: %s", problem.message)
             if not session.usable:
-                reasons = "; ".join(problem.message for problem in session.problems)
+                reasons = together([problem.message for problem in session.problems])
                 outcome.errors.append(f"{session.label}: no stack can be used. {reasons}")
                 continue
             LOG.info("%s: %d stacks\n%s", session.label, len(session.stacks) or len(session.echoes), session.table())

@@ -87,7 +87,9 @@ def _add_failure(page: Page, reasons: tuple[str, ...], crash: str) -> None:
 
 
 def _last_lines(crash: str) -> str:
-    return "\n".join(crash.splitlines()[-CRASH_LINES:])
+    """Nothing of an input error: its message is for the user, and stands among the reasons."""
+    lines = crash.splitlines()[-CRASH_LINES:]
+    return "" if lines and "InputError: " in lines[-1] else "\n".join(lines)
 
 
 def _headline(n_errors: int) -> str:

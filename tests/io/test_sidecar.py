@@ -14,6 +14,7 @@ from fetalt2prep.io.sidecar import (
     slice_direction,
     slice_times_s,
     thickness_mm,
+    together,
 )
 
 NAME = "sub-01_T2w.nii.gz"
@@ -101,3 +102,9 @@ def test_slice_direction() -> None:
     assert slice_direction({"SliceEncodingDirection": "i-"}, NAME) == "i-"
     with pytest.raises(InputError, match=r"^sub-01_T2w\.nii\.gz: SliceEncodingDirection is 'z'"):
         slice_direction({"SliceEncodingDirection": "z"}, NAME)
+
+
+def test_a_reason_that_holds_for_several_files_is_given_once() -> None:
+    said = ["a.nii: cut off. Copy it again.", "b.nii: EchoTime is 90.", "c.nii: cut off. Copy it again."]
+    assert together(said) == "a.nii, c.nii: cut off. Copy it again. | b.nii: EchoTime is 90."
+    assert together(["no file in front"]) == "no file in front"

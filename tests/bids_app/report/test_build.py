@@ -315,6 +315,28 @@ def test_no_patient_field_reaches_the_page(make_session) -> None:
         assert b"secret" not in path.read_bytes(), path.name
 
 
+def test_why_a_stack_was_set_aside_stands_once_on_the_first_screen(make_session) -> None:
+    out_dir = make_session(set_aside_reason="sub-01_acq-sag_T2w.nii.gz: cannot be read. Copy it again.")
+    row = {"stack": "sub-01_acq-sag_T2w", "check": "readable", "level": "error", "found": "its pixels cannot be read."}
+    write_rows([row | {"action": "set aside"}], out_dir / "sub-01" / "anat" / "sub-01_rec-inr_desc-audit_stats.tsv")
+    told = build(out_dir, errors=["sub-01_acq-sag_T2w.nii.gz: cannot be read. Copy it again."]).sections["summary"]
+    assert told.count("cannot be read") == 1
+    untold = build(out_dir).sections["summary"]  # without the messages of the run
+    assert untold.count("cannot be read") == 1
+
+
+def test_an_input_error_is_not_shown_as_a_crash(tmp_path: Path) -> None:
+    log = tmp_path / "sub-01" / "log" / "run1"
+    log.mkdir(parents=True)
+    start = "Traceback (most recent call last):\n  File core.py, line 402\n"
+    (log / "crash-1.txt").write_text(f"{start}fetalt2prep.io.sidecar.InputError: a.nii.gz: cannot be read.\n")
+    page = build(tmp_path, errors=["check: a.nii.gz: cannot be read."])
+    assert "core.py" not in page.sections["summary"]
+    assert "core.py" in page.sections["errors"]
+    (log / "crash-1.txt").write_text(f"{start}ValueError: shapes differ\n")
+    assert "core.py" in build(tmp_path, errors=["recon: ValueError: shapes differ"]).sections["summary"]
+
+
 def test_a_participant_without_derivatives_gets_a_page_that_says_what_failed(tmp_path: Path) -> None:
     page = build(tmp_path, errors=["sub-01: no stack is left: a.nii.gz is truncated; copy it again"])
     assert "Do not use" in page.sections["summary"]
