@@ -8,6 +8,10 @@ from pathlib import Path
 
 from bids_app.entities import stem, with_echo
 
+MIN_SPAN_S = 0.02
+"""Echo times that lie closer together cannot tell T2: at 250 ms the signal falls by 8 % in 20 ms, at an SNR of 30 the
+standard error of the T2 of a voxel is 60 %."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackInput:
@@ -134,6 +138,11 @@ class SessionInputs:
 
     def _notes_on_echo_times(self) -> tuple[str, ...]:
         times_ms = ", ".join(f"{1000 * te:g}" for te in self.echo_times_s)
+        if len(self.echo_times_s) > 1 and (span_s := self.echo_times_s[-1] - self.echo_times_s[0]) < MIN_SPAN_S:
+            return (
+                f"The echo times ({times_ms} ms) span {1000 * span_s:g} ms, too little to tell T2: do not believe the "
+                "T2 map, and use the reconstruction alone (--recon-only).",
+            )
         match len(self.echo_times_s):
             case 0:
                 return ()

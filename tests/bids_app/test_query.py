@@ -191,6 +191,12 @@ def test_notes_on_the_number_of_echo_times(bids: Path, write_stack: WriteStack) 
     assert len(only(query_sessions(bids, ["01"])).notes) == 1  # that of the next test
 
 
+def test_echo_times_that_hardly_differ_are_said_to_tell_no_t2(bids: Path, write_stack: WriteStack) -> None:
+    for run, te_s in enumerate((0.098, 0.1, 0.102), start=1):  # a clinical scan in three planes
+        write_stack(f"sub-01_run-{run}_T2w", te_s)
+    assert "span 4 ms, too little to tell T2" in only(query_sessions(bids, ["01"])).notes[0]
+
+
 def test_notes_on_the_planes_of_the_stacks(bids: Path, write_stack: WriteStack) -> None:
     tes_s = (0.1, 0.2, 0.3)
     for number, te_s in enumerate(tes_s, start=1):
