@@ -150,6 +150,12 @@ def _times(use_gpu):  # type: ignore[no-untyped-def]
     return [begin, time.time()]
 
 
+def test_an_interrupted_worker_says_nothing() -> None:
+    code = "import os, signal, bids_app.worker; os.kill(os.getpid(), signal.SIGINT)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
+
+
 def test_one_step_at_a_time_has_the_gpu(tmp_path: Path) -> None:
     options = RunOptions(work_dir=tmp_path, nprocs=2)
     configure(options, stop_on_first_crash=False)
