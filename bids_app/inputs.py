@@ -29,6 +29,13 @@ def choose_participants(options: Options) -> list[str]:
     return participants
 
 
+def nothing_found(subject: str, options: Options) -> str:
+    """What is said of a participant without any image to compute from."""
+    what = "reconstructed T2w volume" if options.reconstructions else "stack with suffix T2w or MESE"
+    chosen = " that --bids-filter-file lets through" if options.filter_file else ""
+    return f"sub-{subject}: no {what}{chosen} was found in {options.reconstructions or options.bids_dir}."
+
+
 def find_inputs(options: Options, participants: list[str]) -> Inputs:
     """Sessions of each participant: their stacks, or the reconstructed volumes that were given."""
     from bids_app.given_recon import query_reconstructions

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bids_app.checks import choose_labels, resolve_device
 from bids_app.config_file import write_toml
-from bids_app.inputs import Inputs, choose_participants, find_inputs
+from bids_app.inputs import Inputs, choose_participants, find_inputs, nothing_found
 from bids_app.options import OptionError, Options
 from bids_app.outcome import (
     MESSAGES,
@@ -68,14 +68,11 @@ def run_participants(options: Options, run_uuid: str, command_line: str) -> int:
 
 def take_note(outcomes: dict[str, Outcome], found: Inputs, options: Options) -> None:
     """Log what was found; what is missing or unusable becomes an error of its participant."""
-    where = options.reconstructions or options.bids_dir
     for subject, sessions in found.items():
         outcome = outcomes[subject]
         outcome.sessions = sessions
         if not sessions:
-            what = "reconstructed T2w volume" if options.reconstructions else "stack with suffix T2w or MESE"
-            chosen = " that --bids-filter-file lets through" if options.filter_file else ""
-            outcome.errors.append(f"sub-{subject}: no {what}{chosen} was found in {where}.")
+            outcome.errors.append(nothing_found(subject, options))
         for session in sessions:
             outcome.set_aside += [problem.message for problem in session.problems]
             for problem in session.problems:

@@ -7,7 +7,7 @@ import sys
 from bids_app.checks import resolve_device
 from bids_app.estimate import Estimate, estimate
 from bids_app.execute import is_parallel
-from bids_app.inputs import choose_participants, find_inputs
+from bids_app.inputs import choose_participants, find_inputs, nothing_found
 from bids_app.limits import default_mem_mb
 from bids_app.options import Options
 from bids_app.plugin_file import read_plugin
@@ -21,7 +21,7 @@ def print_plan(options: Options) -> int:
     sessions = [session for own in found.values() for session in own]
     usable = [session for session in sessions if session.usable]
     lines = [f"{len(participants)} participant(s), {len(usable)} session(s) to process", *_how(options, len(usable))]
-    trouble = [f"sub-{subject}: no image that can be used" for subject, own in found.items() if not own]
+    trouble = [nothing_found(subject, options) for subject, own in found.items() if not own]
     total_s, peak_gb = 0.0, 0.0
     for session in sessions:
         trouble += [problem.message for problem in session.problems]
