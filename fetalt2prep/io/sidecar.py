@@ -50,7 +50,7 @@ def read_json(path: Path) -> dict[str, Any]:
         It cannot be read, or is not a JSON object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows puts a mark in front
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path.name}: not readable as JSON ({error}). Correct the file or convert it again."

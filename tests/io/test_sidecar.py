@@ -24,6 +24,8 @@ def test_sidecar_is_read_from_beside_the_image(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"EchoTime": 0.1}))
     assert read_sidecar(tmp_path / "a.nii.gz") == read_sidecar(tmp_path / "a.nii") == {"EchoTime": 0.1}
     assert read_sidecar(tmp_path / "b.nii.gz") == {}
+    (tmp_path / "c.json").write_bytes(b'\xef\xbb\xbf{"EchoTime": 0.1}')  # the mark that Windows puts in front
+    assert read_sidecar(tmp_path / "c.nii.gz") == {"EchoTime": 0.1}
 
 
 @pytest.mark.parametrize("text", ['{"EchoTime": 0.1', "[1, 2]", "\xff"])
