@@ -81,7 +81,7 @@ def take_note(outcomes: dict[str, Outcome], found: Inputs, options: Options) -> 
                 reasons = together([problem.message for problem in session.problems])
                 outcome.errors.append(f"{session.label}: no stack can be used. {reasons}")
                 continue
-            LOG.info("%s: %d stacks\n%s", session.label, len(session.stacks) or len(session.echoes), session.table())
+            LOG.info("%s: %s\n%s", session.label, session.amount, session.table())
             for name in unknown_choices(session, options):
                 LOG.warning("%s: --select names %s, which is no stack of it.", session.label, name)
             for note in [*session.notes, *(f"{s.name}: {s.note}" for s in session.stacks if s.note)]:

@@ -28,11 +28,9 @@ def print_plan(options: Options) -> int:
         if not session.usable:
             continue
         times = ", ".join(f"{1000 * te:g}" for te in session.echo_times_s)
-        n_images = len(session.stacks) or len(session.echoes)
-        what = "stack(s)" if session.stacks else "reconstructed volume(s)"
         cost = estimate(session, options)
         total_s, peak_gb = total_s + cost.cpu_s, max(peak_gb, cost.mem_gb)
-        lines += ["", f"{session.label}: {n_images} {what}, echo times {times} ms", session.table(), *session.notes]
+        lines += ["", f"{session.label}: {session.amount}, echo times {times} ms", session.table(), *session.notes]
         lines.append(f"gives: {', '.join(to_be_stored(session, options))}; about {_cost(cost, options)}")
     if usable:
         both = Estimate(cpu_s=total_s, mem_gb=peak_gb)

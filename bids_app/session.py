@@ -102,6 +102,11 @@ class SessionInputs:
         return bool(self.stacks or self.echoes)
 
     @property
+    def amount(self) -> str:
+        """``9 stack(s)``, or ``3 reconstructed volume(s)``."""
+        return f"{len(self.echoes)} reconstructed volume(s)" if self.echoes else f"{len(self.stacks)} stack(s)"
+
+    @property
     def label(self) -> str:
         """``sub-01_ses-02``, or ``sub-01`` when the data set has no sessions."""
         return f"sub-{self.subject}" + (f"_ses-{self.session}" if self.session else "")

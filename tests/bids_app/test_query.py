@@ -14,7 +14,7 @@ import pytest
 from bids_app import query
 from bids_app.options import OptionError
 from bids_app.query import list_labels, query_sessions
-from bids_app.session import SessionInputs
+from bids_app.session import GivenEcho, SessionInputs
 
 WriteStack = Callable[..., Path]
 
@@ -322,3 +322,11 @@ def test_an_index_of_another_data_set_is_not_believed(
     for root, name in ((bids, "sub-01_run-1_T2w"), (tmp_path / "other", "sub-01_run-7_T2w")):
         session = only(query_sessions(root, ["01"], database_dir=tmp_path / "db"))
         assert [stack.name for stack in session.stacks] == [name]
+
+
+def test_what_there_is_has_a_name(bids: Path, write_stack: WriteStack) -> None:
+    write_stack("sub-01_T2w", 0.1)
+    session = only(query_sessions(bids, ["01"]))
+    assert session.amount == "1 stack(s)"
+    given = GivenEcho(image=Path("sub-01_rec-inr_echo-1_T2w.nii.gz"), te_s=0.1)
+    assert replace(session, stacks=(), echoes=(given,)).amount == "1 reconstructed volume(s)"
