@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from bids_app import query
+from bids_app.inputs import choose_participants, nothing_found
 from bids_app.options import OptionError
+from bids_app.parser import parse_args
 from bids_app.query import list_labels, query_sessions
 from bids_app.session import GivenEcho, SessionInputs
 
@@ -330,3 +332,15 @@ def test_what_there_is_has_a_name(bids: Path, write_stack: WriteStack) -> None:
     assert session.amount == "1 stack(s)"
     given = GivenEcho(image=Path("sub-01_rec-inr_echo-1_T2w.nii.gz"), te_s=0.1)
     assert replace(session, stacks=(), echoes=(given,)).amount == "1 reconstructed volume(s)"
+
+
+def test_participants_without_the_session_are_passed_over_unless_asked_for(
+    bids: Path, write_stack: WriteStack, tmp_path: Path
+) -> None:
+    for name in ("sub-01_ses-a_T2w", "sub-01_ses-b_T2w", "sub-02_ses-a_T2w"):
+        write_stack(name, 0.1)
+    command = [str(bids), str(tmp_path / "out"), "participant", "--session-label", "b"]
+    assert choose_participants(parse_args(command)) == ["01"]
+    asked = parse_args([*command, "--participant-label", "01", "02"])
+    assert choose_participants(asked) == ["01", "02"]
+    assert "no stack with suffix T2w or MESE of session b was found" in nothing_found("02", asked)
