@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def build_report(
         drawn = SessionPage(
             page, out_dir, session, heading=heading, number=number, single_file=single_file, viewer=viewer
         )
-        drawn.add(not_asked, tuple(failed), _last_lines(crash))
+        drawn.add(not_asked, tuple(text for text in failed if concerns(text, session.label)), _last_lines(crash))
         has_t2 = session.path("T2map.nii.gz") is not None
         counts = count(session.stacks, session.slices)
         guided = session.path("desc-guided_T2map.nii.gz") is not None
@@ -69,6 +70,15 @@ def build_report(
     page.add("about", "about.html", groups=about(out_dir, run_uuid, options, sessions, stages))
     put(page.html(_title(subject, sessions), "Fetal brain T2 mapping by fetalt2prep"), path)
     return path
+
+
+def concerns(message: str, label: str | None) -> bool:
+    """Whether a message is about the session ``ses-<label>``, or about no session in particular."""
+    start = r"(?<![0-9A-Za-z])ses-"
+    if label is None or not re.search(start, message):
+        return not re.search(start, message)
+    names = {re.escape(label), re.sub(r"\W", "_", label)}  # the second as in the name of a workflow
+    return re.search(rf"{start}(?:{'|'.join(names)})(?![0-9A-Za-z+])", message) is not None
 
 
 def _add_failure(page: Page, reasons: tuple[str, ...], crash: str) -> None:

@@ -15,7 +15,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_app.report.build import build_report
+from bids_app.report.build import build_report, concerns
 from bids_app.report.derivatives import find_sessions, short_label, stack_motions
 from bids_app.report.measured import stack_pictures
 from bids_app.report.page import NIIVUE, script_hash
@@ -407,6 +407,18 @@ def test_two_sessions_are_told_apart_and_in_order(make_session) -> None:
     assert len([s for s in sources if "_ses-01_" in s]) == 12
     assert len([s for s in sources if "_ses-02_" in s]) == 2 + 2 + 3  # sheets, slices, raw and result twice
     assert all((out_dir / s).is_file() for s in sources)
+
+
+def test_what_failed_in_one_session_is_not_held_against_another(make_session) -> None:
+    make_session(session="01")
+    page = build(make_session(session="02"), errors=["ses-03 recon: MemoryError: too little", "sub-01_ses-02: killed"])
+    assert page.sections["summary"].count("killed") == 1
+    assert "too little" not in page.sections["summary"]
+    assert "too little" in page.sections["errors"]
+    assert concerns("recon: MemoryError", "01")
+    assert concerns("ses-pre_post recon: MemoryError", "pre+post")
+    assert not concerns("sub-01_ses-011_T2w: empty", "01")
+    assert not concerns("sub-01_ses-01_T2w: empty", None)
 
 
 def test_figures_of_an_earlier_page_do_not_stay(make_session) -> None:
