@@ -30,13 +30,15 @@ MASKS = {
     "network": "were estimated by a network trained on simulated images, or, where it was not sure, classically",
     "classical": "were estimated by a classical method",
 }
+MADE = {"masks": "Stacks were prepared", "recon": "Volumes were reconstructed", "all": "T2 maps were computed"}
+"""What a run makes, by its last step."""
 TEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"~": "\\textasciitilde{}", "°": "\\textdegree{}"})
 
 
 def methods_text(options: Options) -> str:
     """One paragraph on what a run does; numbers in brackets point into ``REFERENCES``."""
     recon = options.recon
-    first = f"T2 maps were computed with fetalt2prep {__version__}."
+    first = f"{MADE[options.steps]} with fetalt2prep {__version__}."
     if options.reconstructions:
         return (
             f"{first} T2 was fitted to reconstructed volumes that were given, by {T2_MODELS[options.t2.model]}."
