@@ -8,7 +8,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bids_app.options import Options
-from bids_app.report.methods import DENOISED, FIELDS, GUIDED, MODELS, REFERENCES, UNBIASED, Reference
+from bids_app.report.methods import (
+    CITED,
+    COIL_FIELDS,
+    DENOISED,
+    FIELDS,
+    GUIDED,
+    IN_PLANE,
+    MODELS,
+    MOTIONS,
+    PROFILES,
+    T2_MODELS,
+    UNBIASED,
+    Reference,
+    numbered,
+)
 from bids_app.whole_file import put
 from fetalt2prep import __version__
 
@@ -16,18 +30,19 @@ MASKS = {
     "network": "were estimated by a network trained on simulated images, or, where it was not sure, classically",
     "classical": "were estimated by a classical method",
 }
-CITED = re.compile(r"\[(\d+)\]")
+MADE = {"masks": "Stacks were prepared", "recon": "Volumes were reconstructed", "all": "T2 maps were computed"}
+"""What a run makes, by its last step."""
 TEX = str.maketrans({c: f"\\{c}" for c in "&%$#_{}"} | {"~": "\\textasciitilde{}", "°": "\\textdegree{}"})
 
 
 def methods_text(options: Options) -> str:
     """One paragraph on what a run does; numbers in brackets point into ``REFERENCES``."""
     recon = options.recon
-    first = f"T2 maps were computed with fetalt2prep {__version__}."
+    first = f"{MADE[options.steps]} with fetalt2prep {__version__}."
     if options.reconstructions:
         return (
-            f"{first} T2 was fitted to reconstructed volumes that were given, by log-linear least squares weighted by "
-            f"the signal.{_guided(options)} The workflow ran in Nipype [5]."
+            f"{first} T2 was fitted to reconstructed volumes that were given, by {T2_MODELS[options.t2.model]}."
+            f"{_guided(options)} The workflow ran in Nipype [5]."
         )
     masks = "were given" if options.masks else MASKS[options.mask_method]
     text = (
@@ -38,10 +53,11 @@ def methods_text(options: Options) -> str:
         text += (
             f" The stacks were reconstructed with the method of [1] on a grid of {recon.resolution_mm:g} mm, with "
             f"{FIELDS[recon.field]} (model {recon.model!r}, random seed {recon.seed}), one rigid motion, gain and "
-            f"robust weight per slice [3]. {MODELS[recon.model]}"
+            f"robust weight per slice [3]. The profile of a slice is {PROFILES[recon.profile]} {IN_PLANE}"
+            f"{MOTIONS.get(recon.motion, '')}{COIL_FIELDS.get(recon.coil_field, '')} {MODELS[recon.model]}"
         )
     if options.steps == "all":
-        text += f" T2 was fitted by log-linear least squares weighted by the signal.{_guided(options)}"
+        text += f" T2 was fitted by {T2_MODELS[options.t2.model]}.{_guided(options)}"
     return text + " The workflow ran in Nipype [5]."
 
 
@@ -49,13 +65,13 @@ def _guided(options: Options) -> str:
     return "" if options.guide == ("none",) else f" {GUIDED.replace('The T2 map', 'Where there was a guide, the map')}"
 
 
-def as_markdown(text: str, references: Sequence[Reference] = REFERENCES) -> str:
+def as_markdown(text: str, references: Sequence[Reference]) -> str:
     """Paragraph and numbered list of references."""
     listed = "\n".join(f"{n}. {item.text} <{item.link}>" for n, item in enumerate(references, start=1))
     return f"# Methods\n\n{text}\n\n# References\n\n{listed}\n"
 
 
-def as_html(text: str, references: Sequence[Reference] = REFERENCES) -> str:
+def as_html(text: str, references: Sequence[Reference]) -> str:
     """A page that loads nothing; numbers in the text lead to the list."""
     body = CITED.sub(r'[<a href="#ref\1">\1</a>]', html.escape(text))
     listed = "\n".join(
@@ -74,7 +90,7 @@ def as_tex(text: str) -> str:
     return f"\\section{{Methods}}\n{body}\n\n\\bibliographystyle{{unsrt}}\n\\bibliography{{CITATION}}\n"
 
 
-def as_bib(references: Sequence[Reference] = REFERENCES) -> str:
+def as_bib(references: Sequence[Reference]) -> str:
     """BibTeX entries ``fetalt2prep1`` and so on, in the order of the references."""
     entries = []
     for n, item in enumerate(references, start=1):
@@ -107,10 +123,10 @@ def write_citation(options: Options) -> list[Path]:
     """Write logs/CITATION.md into the output folder, and HTML, TeX and BibTeX unless only Markdown is asked for."""
     folder = options.output_dir / "logs"
     folder.mkdir(parents=True, exist_ok=True)
-    text = methods_text(options)
-    files = {"md": as_markdown(text)}
+    (text,), references = numbered([methods_text(options)])
+    files = {"md": as_markdown(text, references)}
     if not options.run.md_only_boilerplate:
-        files |= {"html": as_html(text), "tex": as_tex(text), "bib": as_bib()}
+        files |= {"html": as_html(text, references), "tex": as_tex(text), "bib": as_bib(references)}
     for ending, content in files.items():
         put(content, folder / f"CITATION.{ending}")
     return [folder / f"CITATION.{ending}" for ending in files]

@@ -49,7 +49,7 @@ def read_values(path: Path) -> dict[str, Any]:
         Not readable, not TOML, a key that is no option, or a value of another type.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise OptionError(f"{path}: cannot be read as TOML ({error}).") from error
     table.pop("about", None)

@@ -147,8 +147,12 @@ def read_crashes(log_dir: Path) -> list[str]:
 
 
 def crash_message(text: str) -> str:
-    """``check: sub-01_T2w.nii.gz: no echo time ...`` from the text of a crash file, without its traceback."""
+    """``check: sub-01_T2w.nii.gz: no echo time ...`` from the text of a crash file, without its traceback.
+
+    In front of the step stands the session, where there is one.
+    """
     step = re.search(r"^Node: (\S+)", text)
+    session = re.search(r"^Node: \S+?_ses_(\w+)_wf\.", text)
     # The last traceback is the innermost; its exception is the first line after it that is indented no more.
     before, traceback, after = text.rpartition("Traceback (most recent call last):")
     indent = before.rpartition("\n")[2]
@@ -159,4 +163,5 @@ def crash_message(text: str) -> str:
         kind, _, rest = " ".join(" ".join(lines[said[0] :]).split()).partition(": ")
         # An input error is written for the user; any other needs its kind to be understood.
         message = rest if kind.endswith("InputError") else f"{kind.rpartition('.')[2]}: {rest}"
-    return f"{step.group(1).rpartition('.')[2] if step else 'workflow'}: {message}"
+    where = f"ses-{session.group(1)} " if session else ""
+    return f"{where}{step.group(1).rpartition('.')[2] if step else 'workflow'}: {message}"

@@ -26,7 +26,7 @@ def read_filters(path: Path | None) -> Filters:
     if path is None:
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise OptionError(f"--bids-filter-file {path}: cannot be read as JSON ({error}).") from error
     if not isinstance(content, dict) or not all(isinstance(value, dict) for value in content.values()):

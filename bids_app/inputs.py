@@ -13,6 +13,8 @@ Inputs = dict[str, list[SessionInputs]]
 def choose_participants(options: Options) -> list[str]:
     """Labels of the participants to process; refuses labels, also of sessions, that are not there.
 
+    Of participants that were not asked for by name, those with a session that was asked for.
+
     Raises
     ------
     OptionError
@@ -24,9 +26,19 @@ def choose_participants(options: Options) -> list[str]:
     participants = choose_labels(options.participants, list_labels(root, "sub"), "participant label", "sub")
     if not participants:
         raise OptionError(f"{root} holds no sub-* folder; is it the root of the data set?")
-    known = sorted({s for p in participants for s in list_labels(root / f"sub-{p}", "ses")})
-    choose_labels(options.sessions, known, "session label", "ses")
+    sessions = {participant: list_labels(root / f"sub-{participant}", "ses") for participant in participants}
+    choose_labels(options.sessions, sorted({s for own in sessions.values() for s in own}), "session label", "ses")
+    if options.sessions and not options.participants:
+        return [participant for participant, own in sessions.items() if set(own) & set(options.sessions)]
     return participants
+
+
+def nothing_found(subject: str, options: Options) -> str:
+    """What is said of a participant without any image to compute from."""
+    what = "reconstructed T2w volume" if options.reconstructions else "stack with suffix T2w or MESE"
+    chosen = " that --bids-filter-file lets through" if options.filter_file else ""
+    of_session = f" of session {' or '.join(options.sessions)}" if options.sessions else ""
+    return f"sub-{subject}: no {what}{of_session}{chosen} was found in {options.reconstructions or options.bids_dir}."
 
 
 def find_inputs(options: Options, participants: list[str]) -> Inputs:

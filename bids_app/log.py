@@ -5,11 +5,23 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
 LOG = logging.getLogger("fetalt2prep")
+
+
+class LogFile(logging.FileHandler):
+    """A log file that ends no run, and fills no terminal with tracebacks, when its disk is full."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Keep silent: whatever else cannot be written says that the disk is full, once."""
+
+    def close(self) -> None:
+        """Close the file, even though its last lines may be lost."""
+        with suppress(OSError):
+            super().close()
 
 
 @contextmanager
@@ -22,7 +34,7 @@ def run_log(path: Path, verbose: int = 0) -> Iterator[None]:
     """
     nipype, python = logging.getLogger("nipype"), logging.getLogger("py.warnings")
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = logging.FileHandler(path)
+    file = LogFile(path)
     file.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
     terminal = logging.StreamHandler(sys.stdout)
     terminal.setFormatter(logging.Formatter("%(message)s"))

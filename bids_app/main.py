@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import sys
 import time
@@ -33,6 +34,14 @@ def run(argv: Sequence[str]) -> int:
         return carry_out(options, run_uuid, shlex.join(["fetalt2prep", *argv]))
     except OptionError as error:
         sys.stderr.write(f"fetalt2prep: error: {error}\n")
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.stderr.write(
+            f"fetalt2prep: error: the disk of OUTPUT_DIR or of the work folder is full ({error.strerror}). Make room; "
+            "the same command with the same --work-dir resumes.\n"
+        )
         return 1
     except KeyboardInterrupt:
         sys.stderr.write("fetalt2prep: interrupted; the same command with the same --work-dir resumes.\n")

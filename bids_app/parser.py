@@ -53,6 +53,18 @@ class DashParser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
 
+class Gather(argparse.Action):
+    """One value or more, also in several places: ``-d masks=A -d recon=B`` is ``-d masks=A recon=B``."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **kwargs: Any) -> None:
+        super().__init__(option_strings, dest, nargs="+", **kwargs)
+
+    def __call__(self, parser, namespace, values, option_string=None):  # type: ignore[no-untyped-def]
+        """Put the values behind those of the same command line; the default is replaced."""
+        before = getattr(namespace, self.dest, self.default)
+        setattr(namespace, self.dest, [*([] if before is self.default else before), *values])
+
+
 def with_dashes(arg: str) -> str:
     """``--work_dir=a_b`` -> ``--work-dir=a_b``; anything that is not a long option is returned as it is."""
     if not arg.startswith("--"):
@@ -91,11 +103,12 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_inputs(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--participant-label", dest="participants", nargs="+", default=[], metavar="LABEL", type=label("sub"),
+        "--participant-label", dest="participants", action=Gather, default=[], metavar="LABEL", type=label("sub"),
         help="participants to process, with or without 'sub-' (none given: all)",
     )  # fmt: skip
     group.add_argument(
-        "--session-label", "--session-id", dest="sessions", nargs="+", default=[], metavar="LABEL", type=label("ses"),
+        "--session-label", "--session-id", dest="sessions", action=Gather, default=[], metavar="LABEL",
+        type=label("ses"),
         help="sessions to process, with or without 'ses-' (none given: all); sessions are never pooled",
     )  # fmt: skip
     group.add_argument(
@@ -112,17 +125,17 @@ def _add_inputs(group: argparse._ArgumentGroup) -> None:
         help="do not run the BIDS validator beside the work; its errors are only reported, they stop nothing",
     )  # fmt: skip
     group.add_argument(
-        "-d", "--derivatives", nargs="+", default=[], metavar="NAME=PATH", type=named_folder,
+        "-d", "--derivatives", action=Gather, default=[], metavar="NAME=PATH", type=named_folder,
         help="derivatives to use; masks=PATH: a brain mask for every stack (none given: masks are estimated); "
         "segmentation=PATH: a _dseg for every session, in the space of the reconstruction (none given: regions are "
         "classes of T2); recon=PATH: reconstructed echoes, only T2 is computed",
     )  # fmt: skip
     group.add_argument(
-        "--ignore", nargs="+", default=[], choices=choices.IGNORABLE,
+        "--ignore", action=Gather, default=[], choices=choices.IGNORABLE,
         help="metadata not to use: times of slices; slice thickness (the distance between slices is taken)",
     )  # fmt: skip
     group.add_argument(
-        "--force", nargs="+", default=[], choices=choices.FORCIBLE,
+        "--force", action=Gather, default=[], choices=choices.FORCIBLE,
         help="missing-masks: estimate the masks that the masks data set lacks, instead of leaving the stacks out",
     )  # fmt: skip
 
@@ -199,7 +212,7 @@ def _add_steps(group: argparse._ArgumentGroup) -> None:
         help="fit a smooth factor that stays in the scanner while the head moves, the same at all echo times",
     )  # fmt: skip
     group.add_argument(
-        "--recon-resolution", "--output-resolution", dest="resolutions_mm", type=float, nargs="+", metavar="MM",
+        "--recon-resolution", "--output-resolution", dest="resolutions_mm", type=float, action=Gather, metavar="MM",
         default=argparse.SUPPRESS,
         help="isotropic voxel size of the reconstruction, mm; at further ones the same fit is sampled (default: "
         f"{recon.resolution_mm:g})",
@@ -244,7 +257,7 @@ def _add_t2(group: argparse._ArgumentGroup) -> None:
         "where it can be that, else a range)",
     )  # fmt: skip
     group.add_argument(
-        "--guide", type=guide, nargs="+", default=["none"], metavar="{none,auto,FILE}",
+        "--guide", type=guide, action=Gather, default=["none"], metavar="{none,auto,FILE}",
         help="weighted images that refine the T2 map (desc-guided); auto: stacks of a clinical scan that share one "
         "echo time of their own are reconstructed by themselves and guide; FILE ...: T2-weighted volumes with EchoTime "
         "in their sidecars, named after their session",

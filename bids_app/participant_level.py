@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from bids_app.checks import choose_labels, resolve_device
 from bids_app.config_file import write_toml
-from bids_app.inputs import Inputs, choose_participants, find_inputs
+from bids_app.inputs import Inputs, choose_participants, find_inputs, nothing_found
 from bids_app.options import OptionError, Options
 from bids_app.outcome import (
     MESSAGES,
@@ -22,6 +22,7 @@ from bids_app.outcome import (
     summarise,
 )
 from bids_app.selection import unknown_choices
+from fetalt2prep.io.sidecar import together
 
 SESSIONS_PER_CORE = 8
 """Sessions in one workflow for each core: Nipype takes seconds to build a workflow of hundreds, and the page of a
@@ -67,23 +68,20 @@ def run_participants(options: Options, run_uuid: str, command_line: str) -> int:
 
 def take_note(outcomes: dict[str, Outcome], found: Inputs, options: Options) -> None:
     """Log what was found; what is missing or unusable becomes an error of its participant."""
-    where = options.reconstructions or options.bids_dir
     for subject, sessions in found.items():
         outcome = outcomes[subject]
         outcome.sessions = sessions
         if not sessions:
-            what = "reconstructed T2w volume" if options.reconstructions else "stack with suffix T2w or MESE"
-            chosen = " that --bids-filter-file lets through" if options.filter_file else ""
-            outcome.errors.append(f"sub-{subject}: no {what}{chosen} was found in {where}.")
+            outcome.errors.append(nothing_found(subject, options))
         for session in sessions:
             outcome.set_aside += [problem.message for problem in session.problems]
             for problem in session.problems:
                 LOG.warning("Left out: %s", problem.message)
             if not session.usable:
-                reasons = "; ".join(problem.message for problem in session.problems)
+                reasons = together([problem.message for problem in session.problems])
                 outcome.errors.append(f"{session.label}: no stack can be used. {reasons}")
                 continue
-            LOG.info("%s: %d stacks\n%s", session.label, len(session.stacks) or len(session.echoes), session.table())
+            LOG.info("%s: %s\n%s", session.label, session.amount, session.table())
             for name in unknown_choices(session, options):
                 LOG.warning("%s: --select names %s, which is no stack of it.", session.label, name)
             for note in [*session.notes, *(f"{s.name}: {s.note}" for s in session.stacks if s.note)]:

@@ -7,7 +7,7 @@ import sys
 from bids_app.checks import resolve_device
 from bids_app.estimate import Estimate, estimate
 from bids_app.execute import is_parallel
-from bids_app.inputs import choose_participants, find_inputs
+from bids_app.inputs import choose_participants, find_inputs, nothing_found
 from bids_app.limits import default_mem_mb
 from bids_app.options import Options
 from bids_app.plugin_file import read_plugin
@@ -21,18 +21,16 @@ def print_plan(options: Options) -> int:
     sessions = [session for own in found.values() for session in own]
     usable = [session for session in sessions if session.usable]
     lines = [f"{len(participants)} participant(s), {len(usable)} session(s) to process", *_how(options, len(usable))]
-    trouble = [f"sub-{subject}: no image that can be used" for subject, own in found.items() if not own]
+    trouble = [nothing_found(subject, options) for subject, own in found.items() if not own]
     total_s, peak_gb = 0.0, 0.0
     for session in sessions:
         trouble += [problem.message for problem in session.problems]
         if not session.usable:
             continue
         times = ", ".join(f"{1000 * te:g}" for te in session.echo_times_s)
-        n_images = len(session.stacks) or len(session.echoes)
-        what = "stack(s)" if session.stacks else "reconstructed volume(s)"
         cost = estimate(session, options)
         total_s, peak_gb = total_s + cost.cpu_s, max(peak_gb, cost.mem_gb)
-        lines += ["", f"{session.label}: {n_images} {what}, echo times {times} ms", session.table(), *session.notes]
+        lines += ["", f"{session.label}: {session.amount}, echo times {times} ms", session.table(), *session.notes]
         lines.append(f"gives: {', '.join(to_be_stored(session, options))}; about {_cost(cost, options)}")
     if usable:
         both = Estimate(cpu_s=total_s, mem_gb=peak_gb)

@@ -8,6 +8,10 @@ from pathlib import Path
 
 from bids_app.entities import stem, with_echo
 
+MIN_SPAN_S = 0.02
+"""Echo times that lie closer together cannot tell T2: at 250 ms the signal falls by 8 % in 20 ms, at an SNR of 30 the
+standard error of the T2 of a voxel is 60 %."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackInput:
@@ -98,6 +102,11 @@ class SessionInputs:
         return bool(self.stacks or self.echoes)
 
     @property
+    def amount(self) -> str:
+        """``9 stack(s)``, or ``3 reconstructed volume(s)``."""
+        return f"{len(self.echoes)} reconstructed volume(s)" if self.echoes else f"{len(self.stacks)} stack(s)"
+
+    @property
     def label(self) -> str:
         """``sub-01_ses-02``, or ``sub-01`` when the data set has no sessions."""
         return f"sub-{self.subject}" + (f"_ses-{self.session}" if self.session else "")
@@ -134,6 +143,11 @@ class SessionInputs:
 
     def _notes_on_echo_times(self) -> tuple[str, ...]:
         times_ms = ", ".join(f"{1000 * te:g}" for te in self.echo_times_s)
+        if len(self.echo_times_s) > 1 and (span_s := self.echo_times_s[-1] - self.echo_times_s[0]) < MIN_SPAN_S:
+            return (
+                f"The echo times ({times_ms} ms) span {1000 * span_s:g} ms, too little to tell T2: do not believe the "
+                "T2 map, and use the reconstruction alone (--recon-only).",
+            )
         match len(self.echo_times_s):
             case 0:
                 return ()

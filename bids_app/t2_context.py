@@ -10,7 +10,7 @@ from bids_app.inheritance import inherited_metadata
 from bids_app.options import Options
 from bids_app.session import SessionInputs
 from fetalt2prep.core.t2.options import T2Context
-from fetalt2prep.io.tables import read_tsv
+from fetalt2prep.io.tables import MISSING, read_tsv
 
 LOG = logging.getLogger("fetalt2prep")
 AGE_COLUMNS = ("gestational_age", "gestational_age_weeks", "ga_weeks", "ga", "scan_ga", "age_at_scan_weeks")
@@ -76,15 +76,21 @@ def gestational_age(bids_dir: Path, session: SessionInputs) -> float | None:
 def _age_in(path: Path, key: str, name: str) -> float | None:
     if not path.is_file():
         return None
-    table = {column.strip().lower(): cells for column, cells in read_tsv(path).items()}
+    try:
+        table = {column.strip().lower(): cells for column, cells in read_tsv(path).items()}
+    except (OSError, ValueError) as error:
+        LOG.warning("%s cannot be read as text in UTF-8 (%s); its gestational ages are not used.", path, error)
+        return None
     column = next((c for c in AGE_COLUMNS if c in table), None)
     if column is None or key not in table or name not in table[key]:
         return None
     text = table[column][table[key].index(name)]
+    if text in ("", MISSING):
+        return None
     try:
         weeks = float(text)
     except ValueError:
-        return None
+        weeks = math.nan
     if not WEEKS[0] <= weeks <= WEEKS[1]:
         LOG.warning(
             "%s: %s of %s is %s; weeks from 10 to 50 were expected, so it is not used.", path, column, name, text
@@ -95,6 +101,6 @@ def _age_in(path: Path, key: str, name: str) -> float | None:
 
 def refocusing_angle(session: SessionInputs, root: Path) -> float | None:
     """FlipAngle of the sidecars, where all agree and it can only be that of the refocusing pulses: 100 to 180."""
-    angles = {inherited_metadata(stack.image, root).get("FlipAngle") for stack in session.stacks}
-    angle = angles.pop() if len(angles) == 1 else None
+    angles = [inherited_metadata(stack.image, root).get("FlipAngle") for stack in session.stacks]
+    angle = angles[0] if angles and all(other == angles[0] for other in angles) else None
     return float(angle) if isinstance(angle, int | float) and MIN_REFOCUSING_DEG <= angle <= 180.0 else None

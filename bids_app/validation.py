@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -37,10 +38,13 @@ class Validation:
                 LOG.info("The BIDS validator (%s) is not installed: the data set is not validated.", COMMAND)
             return self
         self._said = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            [str(command), "--format", "json", str(self._root)],
-            stdin=subprocess.DEVNULL, stdout=self._said, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        try:
+            self._process = subprocess.Popen(
+                [str(command), "--format", "json", str(self._root)],
+                stdin=subprocess.DEVNULL, stdout=self._said, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+        except OSError as error:
+            LOG.warning("The BIDS validator cannot be run (%s): the data set is not validated.", error)
         return self
 
     def __exit__(
@@ -66,8 +70,10 @@ class Validation:
         if errors is None:
             LOG.warning("The BIDS validator ended with code %d and no result.", self._process.returncode)
         elif errors:
-            shown = "".join(f"\n  {text}" for text in errors[:MAX_SHOWN])
-            more = f"\n  and {len(errors) - MAX_SHOWN} more" if len(errors) > MAX_SHOWN else ""
+            times = Counter(errors)  # one file that breaks a rule for each of several others is told once
+            lines = [f"{text} ({n} times)" if n > 1 else text for text, n in times.items()]
+            shown = "".join(f"\n  {line}" for line in lines[:MAX_SHOWN])
+            more = f"\n  and {len(lines) - MAX_SHOWN} more" if len(lines) > MAX_SHOWN else ""
             LOG.warning("The BIDS validator finds %d error(s) in %s:%s%s", len(errors), self._root, shown, more)
 
 

@@ -8,6 +8,7 @@ file holds the rest, so only the stages of a long step are let through.
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 
 from bids_app.log import stage_handler
@@ -15,4 +16,5 @@ from fetalt2prep.workflows import fetal_t2
 
 __all__ = ["fetal_t2"]
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends a worker without a traceback: the main process says it
 logging.getLogger("nipype").handlers = [stage_handler(sys.stdout)]

@@ -45,12 +45,16 @@ def run_group(options: Options, run_uuid: str) -> int:
         _write(rows, of_sessions.COLUMNS, out / "group_sessions.tsv")
         _write(regions, of_regions.COLUMNS, out / "group_regions.tsv")
         _write([_outlier_row(item, rows[item.row]) for item in outliers], OUTLIER_COLUMNS, out / "group_outliers.tsv")
-        page = write_page(out, rows, regions, outliers)
+        there = {row["participant_id"] for row in rows}
+        absent = [f"sub-{subject}" for subject in subjects if f"sub-{subject}" not in there]
+        page = write_page(out, rows, regions, outliers, absent)
+        if absent:
+            LOG.warning("Without results, so not in the tables: %s.", ", ".join(absent))
         for item in outliers:
             LOG.warning("Unlike the others: %s", outlier_sentence(item, rows[item.row]))
         for message in failed:
             LOG.error("Left out: %s", message)
-        LOG.info("%d session(s) of %d participant(s): %s", len(rows), len({r["participant_id"] for r in rows}), page)
+        LOG.info("%d session(s) of %d participant(s): %s", len(rows), len(there), page)
     return 1 if failed else 0
 
 

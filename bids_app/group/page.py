@@ -77,9 +77,13 @@ def strip_label(text: str, units: str) -> str:
 
 
 def write_page(
-    output_dir: Path, rows: Sequence[dict[str, Any]], regions: Sequence[dict[str, Any]], outliers: Sequence[Outlier]
-) -> Path:
-    """Write ``group.html`` and its figures; returns the page, which holds its figures too."""
+    output_dir: Path, rows: Sequence[dict[str, Any]], regions: Sequence[dict[str, Any]], outliers: Sequence[Outlier],
+    absent: Sequence[str] = (),
+) -> Path:  # fmt: skip
+    """Write ``group.html`` and its figures; returns the page, which holds its figures too.
+
+    ``absent``: participants without results, such as those that failed.
+    """
     panels = t2_panels(rows, regions)
     sentences = [sentence(name, line) for name, (_, _, line) in panels.items()]
     n_participants = len({row["participant_id"] for row in rows})
@@ -90,7 +94,9 @@ def write_page(
     marked = {measure: {o.row for o in outliers if o.measure == measure} for measure in MEASURES}
     html = frame(
         "All sessions",
-        f"{plural(len(rows), 'session')} of {plural(n_participants, 'participant')}. fetalt2prep {__version__}.",
+        f"{plural(len(rows), 'session')} of {plural(n_participants, 'participant')}. "
+        + (f"Without results: {', '.join(absent)}. " if absent else "")
+        + f"fetalt2prep {__version__}.",
         [
             _section("outliers", "Unlike the others", "outliers.html", **_outliers(rows, outliers)),
             _section("table", "Sessions", "table.html", **_table(rows, bool(regions), bool(outliers), marked)),

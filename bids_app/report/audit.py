@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from bids_app.report.derivatives import Session, Table, numbers, read_table, short_label
 
@@ -32,11 +33,14 @@ def audit_rows(table: Table) -> list[dict[str, str]]:
     return sorted(rows, key=lambda row: order.index(row["level"]) if row["level"] in order else len(order))
 
 
-def findings(table: Table, level: str) -> tuple[str, ...]:
-    """Findings of one level in a sentence each, those of several stacks together."""
+def findings(table: Table, level: str, without: Collection[str] = ()) -> tuple[str, ...]:
+    """Findings of one level in a sentence each, those of several stacks together.
+
+    ``without``: short labels of stacks whose findings are told elsewhere.
+    """
     by_text: dict[str, list[str]] = {}
     for row in audit_rows(table):
-        if row["level"] == level:
+        if row["level"] == level and row["stack"] not in without:
             text = f"{row['check']}: {row['found']}" + (f" ({row['action']})" if row["action"] else "")
             by_text.setdefault(text, []).append(row["stack"])
     return tuple(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from bids_app.report.about import about
 from bids_app.report.derivatives import Session, find_sessions, read_crashes, read_options, read_stages
-from bids_app.report.methods import REFERENCES, methods
+from bids_app.report.methods import methods, numbered
 from bids_app.report.page import Page
 from bids_app.report.session_page import SessionPage
 from bids_app.report.verdict import BAD, Verdict
@@ -55,18 +56,29 @@ def build_report(
         drawn = SessionPage(
             page, out_dir, session, heading=heading, number=number, single_file=single_file, viewer=viewer
         )
-        drawn.add(not_asked, tuple(failed), _last_lines(crash))
+        drawn.add(not_asked, tuple(text for text in failed if concerns(text, session.label)), _last_lines(crash))
         has_t2 = session.path("T2map.nii.gz") is not None
         counts = count(session.stacks, session.slices)
         guided = session.path("desc-guided_T2map.nii.gz") is not None
-        said = methods(counts, session.facts, options, has_t2=has_t2, guided=guided)
-        texts.append({"session": heading, "text": said})
-    page.add("methods", "methods.html", parts=texts, references=REFERENCES)
+        texts.append((heading, methods(counts, session.facts, options, has_t2=has_t2, guided=guided)))
+    said, references = numbered([paragraph for _, paragraphs in texts for paragraph in paragraphs])
+    after = iter(said)
+    parts = [{"session": heading, "text": [next(after) for _ in own]} for heading, own in texts]
+    page.add("methods", "methods.html", parts=parts, references=references)
     page.add("errors", "errors.html", errors=list(errors), crashes=crashes, headline=headline)
     stages = read_stages(out_dir, subject, run_uuid)
     page.add("about", "about.html", groups=about(out_dir, run_uuid, options, sessions, stages))
     put(page.html(_title(subject, sessions), "Fetal brain T2 mapping by fetalt2prep"), path)
     return path
+
+
+def concerns(message: str, label: str | None) -> bool:
+    """Whether a message is about the session ``ses-<label>``, or about no session in particular."""
+    start = r"(?<![0-9A-Za-z])ses-"
+    if label is None or not re.search(start, message):
+        return not re.search(start, message)
+    names = {re.escape(label), re.sub(r"\W", "_", label)}  # the second as in the name of a workflow
+    return re.search(rf"{start}(?:{'|'.join(names)})(?![0-9A-Za-z+])", message) is not None
 
 
 def _add_failure(page: Page, reasons: tuple[str, ...], crash: str) -> None:
@@ -85,7 +97,9 @@ def _add_failure(page: Page, reasons: tuple[str, ...], crash: str) -> None:
 
 
 def _last_lines(crash: str) -> str:
-    return "\n".join(crash.splitlines()[-CRASH_LINES:])
+    """Nothing of an input error: its message is for the user, and stands among the reasons."""
+    lines = crash.splitlines()[-CRASH_LINES:]
+    return "" if lines and "InputError: " in lines[-1] else "\n".join(lines)
 
 
 def _headline(n_errors: int) -> str:

@@ -11,7 +11,7 @@ def gap_sentences(regions: Any) -> tuple[str, ...]:
     """One sentence per region: echo times, size, place."""
     return tuple(
         f"At {times(region)}: {region['volume_mm3']:.0f} mm³ around ({place(region)}) mm, "
-        f"{region['share_of_mask']:.1%} of the brain mask."
+        f"{100 * region['share_of_mask']:.1f} % of the brain mask."
         for region in regions or ()
     )
 
@@ -21,7 +21,7 @@ def gap_warning(regions: Any) -> tuple[str, ...]:
     share = sum(region["share_of_mask"] for region in regions or ())
     if share < WORTH_A_WARNING:
         return ()
-    return (f"Too few slices measure {share:.0%} of the brain mask at some echo time; see Reconstruction.",)
+    return (f"Too few slices measure {100 * share:.0f} % of the brain mask at some echo time; see Reconstruction.",)
 
 
 def times(region: dict[str, Any]) -> str:
@@ -31,4 +31,4 @@ def times(region: dict[str, Any]) -> str:
 
 def place(region: dict[str, Any]) -> str:
     """Centre in scanner coordinates, mm."""
-    return ", ".join(f"{value:.0f}" for value in region["centre_mm"])
+    return ", ".join(str(round(value)) for value in region["centre_mm"])

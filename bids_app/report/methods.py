@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,15 @@ MODELS = {
         " from them by S = S0 exp(-TE R2)."
     ),
 }
+PROFILES = {
+    "box": "even over the thickness of the slice, with rounded edges,",
+    "gaussian": "a Gaussian whose full width at half maximum is the thickness of the slice,",
+}
+"""How a slice sees what lies along its normal."""
+IN_PLANE = "and in its plane a Gaussian of 1.1 pixels full width at half maximum."
+MOTIONS = {"siren": " The motion of all slices was the output of one small network with sine activations [2]."}
+"""What is said of a model of motion beyond 'one rigid motion per slice'."""
+COIL_FIELDS = {"on": " A smooth factor of the receive coils, fixed to the scanner, was estimated beside the volumes."}
 DENOISED = {
     "none": "was not denoised",
     "nlm": "was denoised with non-local means [4]",
@@ -138,6 +149,16 @@ REFERENCES = (
 )
 
 
+CITED = re.compile(r"\[(\d+)\]")
+
+
+def numbered(paragraphs: Sequence[str]) -> tuple[list[str], list[Reference]]:
+    """Paragraphs with citations numbered as they first come, and the references that they cite, in that order."""
+    cited = list(dict.fromkeys(number for text in paragraphs for number in CITED.findall(text)))
+    texts = [CITED.sub(lambda found: f"[{cited.index(found[1]) + 1}]", text) for text in paragraphs]
+    return texts, [REFERENCES[int(number) - 1] for number in cited]
+
+
 def _fitted(options: dict[str, Any]) -> str:
     """How T2 was fitted, and what was measured on it."""
     t2 = options.get("t2", {})
@@ -190,11 +211,14 @@ def methods(
         first += f" {UNBIASED}"
     second = (
         "One volume per echo time was reconstructed from the slices by a slice-to-volume method in the family"
-        " of [3] that follows [1]: a rigid motion, a gain and a robust weight for each slice, and a Gaussian"
-        " slice profile (through-plane full width at half maximum equal to the slice thickness, in-plane 1.2"
-        " voxels)."
+        " of [3] that follows [1]: a rigid motion, a gain and a robust weight for each slice."
     )
-    field_name, model = str(find(facts, "field")), str(find(facts, "model"))
+    profile, motion, coils, field_name, model = (
+        str(find(facts, key)) for key in ("profile", "motion", "coil_field", "field", "model")
+    )
+    if profile in PROFILES:
+        second += f" The profile of a slice is {PROFILES[profile]} {IN_PLANE}"
+    second += MOTIONS.get(motion, "") + COIL_FIELDS.get(coils, "")
     if field_name in FIELDS:
         second += f" The volume is {FIELDS[field_name]}."
     if model in MODELS:

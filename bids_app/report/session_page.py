@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from bids_app.report import audit, drawings_guided, drawings_maps, drawings_slices
-from bids_app.report.derivatives import Session, numbers, read_volume, stack_motions
+from bids_app.report.derivatives import Session, numbers, read_volume, short_label, stack_motions
 from bids_app.report.figures_recon import shared_window
 from bids_app.report.figures_t2 import t2_range_ms
 from bids_app.report.gaps import gap_sentences, gap_warning
@@ -120,7 +120,11 @@ class SessionPage:
             errors=bool(errors),
             cards=cards(counts, t2, tissue, snr if len(snr) == len(counts.te_ms) else (), largest_bias(session)),
             sentences=summary(counts, brain, reconstructed=bool(self._echoes), not_asked=not_asked),
-            warnings=[w for w in warnings(session, counts, brain, self._high_ms, stderr) if w not in verdict.reasons],
+            warnings=[
+                said
+                for said in warnings(session, counts, brain, self._high_ms, stderr, told=errors)
+                if said not in verdict.reasons
+            ],
             map=short,
         )
 
@@ -131,6 +135,8 @@ class SessionPage:
         ncc = ncc[np.isfinite(ncc)]
         found = audit.read(session, audit.AUDIT_TABLE)
         tissue = tissue_regions(self._regions)
+        stacks = zip(session.stacks.get("stack", []), session.stacks.get("status", []), strict=False)
+        aside = {short_label(name) for name, status in stacks if status == "set-aside"}  # their reasons are told
         return Evidence(
             counts=self._counts,
             reconstructed=bool(self._echoes) or bool(session.facts.get("given")),
@@ -140,8 +146,8 @@ class SessionPage:
             t2_missing=float(np.mean(~np.isfinite(t2.brain_ms))) if t2 and t2.mask.any() else math.nan,
             tissue_t2_ms=float(np.median([region.median_ms for region in tissue])) if tissue else math.nan,
             n_guessed_masks=sum(s not in ("given", "n/a", "") for s in session.stacks.get("mask_source", [])),
-            audit_errors=audit.findings(found, "error"),
-            audit_warnings=audit.findings(found, "warning"),
+            audit_errors=audit.findings(found, "error", without=aside),
+            audit_warnings=audit.findings(found, "warning", without=aside),
             under_determined=gap_warning(session.facts.get("under_determined")),
             cautions=(*budget_warnings(session), *listed(session.facts.get("notes")), *session.notes),
             errors=errors,

@@ -69,7 +69,7 @@ def cards(
         found_cards.append(
             Card(
                 label="Largest known bias of T2",
-                value=size.replace(" ", "\u00a0"),
+                value=size.replace(" %", "\u00a0%"),
                 detail=f"{cause}, at T2 250 ms or nearest",
             )
         )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bids_app.report.words import Counts
+from bids_app.session import MIN_SPAN_S
 
 GOOD, CARE, BAD = "good", "care", "bad"
 WORDS = {
@@ -93,6 +94,9 @@ def judge(evidence: Evidence) -> Verdict:
         )
     if 0 < counts.n_used_stacks < counts.n_stacks:
         care.append(f"{counts.n_used_stacks} of {counts.n_stacks} stacks were used; Inputs says why.")
+    span_ms = counts.te_ms[-1] - counts.te_ms[0] if counts.te_ms else 0.0
+    if evidence.has_t2 and 0 < span_ms < 1000 * MIN_SPAN_S:
+        bad.append(f"The echo times span {span_ms:g} ms: T2 cannot be told from them.")
     if evidence.has_t2 and len(counts.te_ms) == 2:
         care.append("Two echo times: the decay curve passes through both, so the residual cannot show a misfit.")
     care += [*evidence.audit_errors, *evidence.audit_warnings, *evidence.under_determined, *evidence.cautions]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,15 +128,21 @@ def why_no_t2(counts: Counts, *, reconstructed: bool) -> str:
 
 
 def warnings(
-    session: Session, counts: Counts, t2_ms: T2Values | None, high_ms: float, stderr_ms: T2Values | None = None
-) -> list[str]:
-    """What a reader has to know before believing the result; ``t2_ms`` and its error hold the brain (voxel,)."""
+    session: Session, counts: Counts, t2_ms: T2Values | None, high_ms: float, stderr_ms: T2Values | None = None, *,
+    told: Sequence[str] = (),
+) -> list[str]:  # fmt: skip
+    """What a reader has to know before believing the result; ``t2_ms`` and its error hold the brain (voxel,).
+
+    ``told``: messages that stand above; a stack that one of them explains is not explained again.
+    """
     said = list(session.notes)
     reasons = session.stacks.get("notes", [""] * counts.n_stacks)
     status = session.stacks.get("status", [])
     for name, reason, state in zip(session.stacks.get("stack", []), reasons, status, strict=False):
         if state == "set-aside":
             why = own_words(name, reason).rstrip(".") or "no reason given"
+            if any(name.partition(".")[0] in message and why in message for message in told):
+                continue
             said.append(f"{short_label(name)} was set aside: {why}.")
     sources = session.stacks.get("mask_source", [])
     for source, drawn_by in (("network", "a network"), ("classical", "a classical method")):

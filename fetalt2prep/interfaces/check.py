@@ -42,7 +42,7 @@ class CheckStacks(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         from fetalt2prep.interfaces.stack_table import checked_row, set_aside_row, unique_names
-        from fetalt2prep.io.sidecar import InputError
+        from fetalt2prep.io.sidecar import InputError, together
         from fetalt2prep.io.stack import load_stack
         from fetalt2prep.io.tables import write_tsv
         from fetalt2prep.io.volume import save_volume
@@ -79,7 +79,7 @@ class CheckStacks(SimpleInterface):
             kept["thicknesses_mm"].append(stack.thickness_mm)
             kept["slice_times_s"].append(times)
         if not kept["out_files"]:
-            raise InputError("No stack can be used. " + " | ".join(str(row["notes"]) for row in rows))
+            raise InputError("No stack can be used. " + together([str(row["notes"]) for row in rows]))
         columns = {column: [row[column] for row in rows] for column in rows[0]}
         self._results.update(kept, stack_table=str(write_tsv(columns, cwd / "stacks.tsv")))
         return runtime

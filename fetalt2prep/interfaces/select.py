@@ -95,8 +95,8 @@ class SelectStacks(SimpleInterface):
 
     def _refuse_none(self, chosen: list[int], table: dict[str, list[Any]]) -> None:
         """Raise, with the reasons, when no stack is left."""
-        from fetalt2prep.io.sidecar import InputError
+        from fetalt2prep.io.sidecar import InputError, together
 
         reasons = [note for note, status in zip(table["notes"], table["status"], strict=True) if status != "used"]
         if not chosen:
-            raise InputError("No stack can be used. " + " | ".join(reasons))
+            raise InputError("No stack can be used. " + together(reasons))

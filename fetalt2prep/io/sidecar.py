@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,15 @@ DIRECTIONS = ("i", "j", "k", "i-", "j-", "k-")
 
 class InputError(ValueError):
     """An input that cannot be used; the text names the file, the value, and the way out."""
+
+
+def together(messages: Sequence[str]) -> str:
+    """Messages ``a.nii: why.`` in one text: each reason once, behind the files it holds for, ``a.nii, b.nii: why.``."""
+    files: dict[str, list[str]] = {}
+    for message in messages:
+        file, colon, reason = message.partition(": ")
+        files.setdefault(colon + reason, []).append(file)
+    return " | ".join(", ".join(of_it) + reason for reason, of_it in files.items())
 
 
 def read_sidecar(image: Path) -> dict[str, Any]:
@@ -41,7 +50,7 @@ def read_json(path: Path) -> dict[str, Any]:
         It cannot be read, or is not a JSON object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # Windows puts a mark in front
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path.name}: not readable as JSON ({error}). Correct the file or convert it again."

@@ -30,10 +30,13 @@ def write_tsv(columns: Mapping[str, Sequence[object] | NDArray[np.generic]], pat
 
 
 def read_tsv(path: Path) -> dict[str, list[str]]:
-    """Columns by name, every cell as text, ``n/a`` kept."""
-    header, *rows = path.read_text(encoding="utf-8").splitlines()
-    cells = [row.split("\t") for row in rows]
-    return {name: [row[number] for row in cells] for number, name in enumerate(header.split("\t"))}
+    """Columns by name, every cell as text, ``n/a`` kept; no column of an empty file.
+
+    As spreadsheets leave them: blank lines are skipped, and cells that a row lacks at its end are ``n/a``.
+    """
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    header, *rows = [line.split("\t") for line in lines if line.strip()] or [[]]
+    return {name: [row[n] if n < len(row) else MISSING for row in rows] for n, name in enumerate(header)}
 
 
 def _cell(value: object) -> str:

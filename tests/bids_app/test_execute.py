@@ -44,3 +44,5 @@ def test_the_innermost_error_is_said(end: str, said: str) -> None:
 
 def test_a_crash_without_an_error_is_said_too() -> None:
     assert crash_message("Node: wf.recon\nkilled") == "recon: the step ended without a message"
+    killed = "Node: fetalt2prep_0_1_0_wf.sub_01_ses_02_wf.fetal_t2_wf.recon_wf.recon\nkilled"
+    assert crash_message(killed) == "ses-02 recon: the step ended without a message"

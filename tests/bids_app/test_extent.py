@@ -135,3 +135,6 @@ def test_a_plan_is_printed_and_nothing_is_written(
     write_stack("sub-01_acq-bad_T2w", meta={})
     assert app(three, tmp_path, "--dry-run") == 1
     assert "Left out: sub-01_acq-bad_T2w.nii.gz: EchoTime is missing" in capsys.readouterr().out
+    (tmp_path / "filter.json").write_text('{"t2w": {"acquisition": "other"}}')
+    assert app(three, tmp_path, "--dry-run", "--bids-filter-file", str(tmp_path / "filter.json")) == 1
+    assert "T2w or MESE that --bids-filter-file lets through was found" in capsys.readouterr().out

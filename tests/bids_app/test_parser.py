@@ -29,6 +29,20 @@ def test_labels_lose_their_prefix_and_repeats(flag: str) -> None:
     assert (options.participants if prefix == "sub" else options.sessions) == ("01", "02")
 
 
+def test_an_option_that_is_given_again_adds_to_what_was_said(tmp_path: Path) -> None:
+    options = parse_args([*TRIAD, "-d", "masks=m", "-d", "segmentation=s", "--participant-label", "01"])
+    assert (options.masks, options.segmentation) == (Path("m").absolute(), Path("s").absolute())
+    (tmp_path / "run.toml").write_text('participants = ["09"]\nguide = ["auto"]\n')
+    file = ["--config-file", str(tmp_path / "run.toml")]
+    assert parse_args([*TRIAD, *file]).participants == ("09",)
+    twice = [["--participant-label", "01"], ["--participant-label", "02"], ["--guide", "a.nii"], ["--guide", "b.nii"]]
+    twice += [["--recon-resolution", "0.8"], ["--recon-resolution", "0.5"]]
+    options = parse_args([*TRIAD, *file, *(word for words in twice for word in words)])
+    assert options.participants == ("01", "02")  # the command line goes before the file
+    assert [Path(text).name for text in options.guide] == ["a.nii", "b.nii"]
+    assert (options.recon.resolution_mm, options.sample_mm) == (0.8, (0.5,))
+
+
 def test_every_long_option_takes_underscores() -> None:
     names = [n for action in build_parser()._actions for n in action.option_strings if n.startswith("--")]
     assert len(names) > 12

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from bids_app import query
+from bids_app.inputs import choose_participants, nothing_found
 from bids_app.options import OptionError
+from bids_app.parser import parse_args
 from bids_app.query import list_labels, query_sessions
-from bids_app.session import SessionInputs
+from bids_app.session import GivenEcho, SessionInputs
 
 WriteStack = Callable[..., Path]
 
@@ -191,6 +193,12 @@ def test_notes_on_the_number_of_echo_times(bids: Path, write_stack: WriteStack) 
     assert len(only(query_sessions(bids, ["01"])).notes) == 1  # that of the next test
 
 
+def test_echo_times_that_hardly_differ_are_said_to_tell_no_t2(bids: Path, write_stack: WriteStack) -> None:
+    for run, te_s in enumerate((0.098, 0.1, 0.102), start=1):  # a clinical scan in three planes
+        write_stack(f"sub-01_run-{run}_T2w", te_s)
+    assert "span 4 ms, too little to tell T2" in only(query_sessions(bids, ["01"])).notes[0]
+
+
 def test_notes_on_the_planes_of_the_stacks(bids: Path, write_stack: WriteStack) -> None:
     tes_s = (0.1, 0.2, 0.3)
     for number, te_s in enumerate(tes_s, start=1):
@@ -316,3 +324,23 @@ def test_an_index_of_another_data_set_is_not_believed(
     for root, name in ((bids, "sub-01_run-1_T2w"), (tmp_path / "other", "sub-01_run-7_T2w")):
         session = only(query_sessions(root, ["01"], database_dir=tmp_path / "db"))
         assert [stack.name for stack in session.stacks] == [name]
+
+
+def test_what_there_is_has_a_name(bids: Path, write_stack: WriteStack) -> None:
+    write_stack("sub-01_T2w", 0.1)
+    session = only(query_sessions(bids, ["01"]))
+    assert session.amount == "1 stack(s)"
+    given = GivenEcho(image=Path("sub-01_rec-inr_echo-1_T2w.nii.gz"), te_s=0.1)
+    assert replace(session, stacks=(), echoes=(given,)).amount == "1 reconstructed volume(s)"
+
+
+def test_participants_without_the_session_are_passed_over_unless_asked_for(
+    bids: Path, write_stack: WriteStack, tmp_path: Path
+) -> None:
+    for name in ("sub-01_ses-a_T2w", "sub-01_ses-b_T2w", "sub-02_ses-a_T2w"):
+        write_stack(name, 0.1)
+    command = [str(bids), str(tmp_path / "out"), "participant", "--session-label", "b"]
+    assert choose_participants(parse_args(command)) == ["01"]
+    asked = parse_args([*command, "--participant-label", "01", "02"])
+    assert choose_participants(asked) == ["01", "02"]
+    assert "no stack with suffix T2w or MESE of session b was found" in nothing_found("02", asked)

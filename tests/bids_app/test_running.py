@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import logging
 import os
 import signal
 import subprocess
@@ -17,6 +19,7 @@ from nipype.pipeline import engine as pe
 from nipype.utils.filemanip import loadpkl
 
 from bids_app.execute import StageLines, configure, is_parallel, read_crashes, run_workflow
+from bids_app.log import run_log
 from bids_app.main import run
 from bids_app.options import OptionError, RunOptions
 from bids_app.outcome import Outcome
@@ -148,6 +151,29 @@ def _times(use_gpu):  # type: ignore[no-untyped-def]
     begin = time.time()
     time.sleep(0.4)
     return [begin, time.time()]
+
+
+def test_a_full_disk_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work(*_: object) -> int:
+        with run_log(Path("/dev/full")):  # no byte finds room there
+            logging.getLogger("fetalt2prep").info("a step begins")
+            raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "T2map.nii.gz"))
+
+    monkeypatch.setattr("bids_app.participant_level.run_participants", work)
+    (tmp_path / "raw").mkdir()
+    command = [str(tmp_path / "raw"), str(tmp_path / "out"), "participant", "-w", str(tmp_path / "work")]
+    assert run(command) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("fetalt2prep: error: the disk of OUTPUT_DIR or of the work folder is full (No space left")
+    assert said.count("\n") == 1
+
+
+def test_an_interrupted_worker_says_nothing() -> None:
+    code = "import os, signal, bids_app.worker; os.kill(os.getpid(), signal.SIGINT)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
 def test_one_step_at_a_time_has_the_gpu(tmp_path: Path) -> None:

@@ -50,9 +50,10 @@ def test_the_sidecars_give_protocol_and_resolution(bids: Path, session: SessionI
 def test_a_flip_angle_of_excitation_is_not_taken_for_refocusing(
     bids: Path, session: SessionInputs, tmp_path: Path
 ) -> None:
-    for path in bids.rglob("*_T2w.json"):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"FlipAngle": 90}))
-    assert t2_context(session, options_of(bids, tmp_path)).refocusing_deg is None
+    for angle in (90, [90, 150, 150]):  # BIDS takes a list, too
+        for path in bids.rglob("*_T2w.json"):
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"FlipAngle": angle}))
+        assert t2_context(session, options_of(bids, tmp_path)).refocusing_deg is None
 
 
 @pytest.mark.parametrize(
@@ -74,6 +75,27 @@ def test_gestational_age(
     if sessions:
         (bids / "sub-01" / "sub-01_sessions.tsv").write_text(sessions)
     assert t2_context(session, options_of(bids, tmp_path)).gestational_age_weeks == age
+
+
+@pytest.mark.parametrize(
+    ("content", "age", "said"),
+    [
+        (b"\xef\xbb\xbfparticipant_id\tgestational_age\tsex\r\nsub-01\t31.5\r\n\r\n", 31.5, ""),  # of a spreadsheet
+        (b"participant_id\tgestational_age\nsub-01\t31+4\n", None, "is 31+4"),
+        (b"participant_id\tgestational_age\nsub-01\tn/a\n", None, ""),
+        (b"participant_id\tgestational_age\tnote\nsub-01\t31\tM\xfcller\n", None, "UTF-8"),
+        (b"", None, ""),
+    ],
+)
+def test_a_table_that_a_spreadsheet_left_stops_nothing(
+    content: bytes, age: float | None, said: str, bids: Path, session: SessionInputs, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    (bids / "participants.tsv").write_bytes(content)
+    with caplog.at_level(logging.WARNING):
+        assert t2_context(session, options_of(bids, tmp_path)).gestational_age_weeks == age
+    assert said in caplog.text
+    assert bool(caplog.text) == bool(said)
 
 
 def test_the_segmentation_of_the_session_is_found(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bids_app.main import run
-from bids_app.validation import find_validator, read_errors
+from bids_app.parser import parse_args
+from bids_app.validation import Validation, find_validator, read_errors
 from tests.bids_app.conftest import COARSE, WriteStack, three_echoes
 
 
@@ -26,6 +27,24 @@ def test_errors_are_listed_at_the_end_and_the_run_goes_on(
     assert "/sub-01/anat/sub-01_HASTE.nii.gz" in said
     assert run([*command, "--masks-only", "--skip-bids-validation"]) == 0
     assert "validator" not in capsys.readouterr().out
+
+
+def test_one_that_cannot_be_run_or_repeats_itself(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = tmp_path / "validator"
+    monkeypatch.setattr("bids_app.validation.find_validator", lambda: program)
+    options = parse_args([str(tmp_path), str(tmp_path / "out"), "participant"])
+    with caplog.at_level("WARNING"), Validation(options) as validation:
+        validation.report()
+    assert "cannot be run" in caplog.text
+    issue = {"code": "A", "location": "/T2w.json", "severity": "error"}
+    program.write_text(f"#!/bin/sh\necho '{json.dumps({'issues': {'issues': [issue] * 3}})}'\n")
+    program.chmod(0o755)
+    with caplog.at_level("WARNING"), Validation(options) as validation:
+        validation.report()
+    assert "finds 3 error(s)" in caplog.text
+    assert "A: /T2w.json (3 times)" in caplog.text
 
 
 @pytest.mark.parametrize("output", [b"", b"{", b"[]", b'{"issues": 3}'])

@@ -152,7 +152,7 @@ def break_table(out: Path) -> None:
         (remove_recon, "holds no reconstruction"),
         (remove_echo, "has echoes at 300, 397 ms; the truth has 300, 397, 600 ms"),
         (remove_sidecar, "gives no EchoTime in seconds"),
-        (add_session, "holds 2 reconstructions (sub-a1_ses-01_rec-inr, sub-a1_ses-02_rec-inr); name the folder"),
+        (add_session, "(sub-a1/ses-01/anat/sub-a1_ses-01_rec-inr, sub-a1/ses-02/anat/sub-a1_ses-02_rec-inr); name"),
         (truncate_t2map, "cannot be read as NIfTI"),
         (write_milliseconds, "BIDS wants seconds"),
         (empty_first_echo, "first echo of the reconstruction is empty"),

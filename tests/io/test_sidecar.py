@@ -14,6 +14,7 @@ from fetalt2prep.io.sidecar import (
     slice_direction,
     slice_times_s,
     thickness_mm,
+    together,
 )
 
 NAME = "sub-01_T2w.nii.gz"
@@ -23,6 +24,8 @@ def test_sidecar_is_read_from_beside_the_image(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"EchoTime": 0.1}))
     assert read_sidecar(tmp_path / "a.nii.gz") == read_sidecar(tmp_path / "a.nii") == {"EchoTime": 0.1}
     assert read_sidecar(tmp_path / "b.nii.gz") == {}
+    (tmp_path / "c.json").write_bytes(b'\xef\xbb\xbf{"EchoTime": 0.1}')  # the mark that Windows puts in front
+    assert read_sidecar(tmp_path / "c.nii.gz") == {"EchoTime": 0.1}
 
 
 @pytest.mark.parametrize("text", ['{"EchoTime": 0.1', "[1, 2]", "\xff"])
@@ -101,3 +104,9 @@ def test_slice_direction() -> None:
     assert slice_direction({"SliceEncodingDirection": "i-"}, NAME) == "i-"
     with pytest.raises(InputError, match=r"^sub-01_T2w\.nii\.gz: SliceEncodingDirection is 'z'"):
         slice_direction({"SliceEncodingDirection": "z"}, NAME)
+
+
+def test_a_reason_that_holds_for_several_files_is_given_once() -> None:
+    said = ["a.nii: cut off. Copy it again.", "b.nii: EchoTime is 90.", "c.nii: cut off. Copy it again."]
+    assert together(said) == "a.nii, c.nii: cut off. Copy it again. | b.nii: EchoTime is 90."
+    assert together(["no file in front"]) == "no file in front"

@@ -49,7 +49,7 @@ def find_recon(folder: Path) -> ReconFiles:
             "one subject. Did its run end without an error?"
         )
     if len(groups) > 1:
-        names = ", ".join(prefix for _, prefix in groups)
+        names = ", ".join(str((anat / prefix).relative_to(folder)) for anat, prefix in groups)
         raise ValueError(f"{folder}: holds {len(groups)} reconstructions ({names}); name the folder of one of them.")
     ((anat, prefix),) = groups
     times = [echo_time_s(path) for path in paths]

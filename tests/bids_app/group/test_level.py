@@ -67,6 +67,13 @@ def group(study: tuple[Path, Path], *extra: str) -> int:
     return run([str(study[0]), str(study[1]), "group", *extra])
 
 
+def test_participants_without_results_are_named(study: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    (study[1] / "sub-99" / "log").mkdir(parents=True)  # all that is left of a participant that failed
+    assert group(study) == 0
+    assert "Without results, so not in the tables: sub-99." in capsys.readouterr().out
+    assert "7 sessions of 7 participants. Without results: sub-99." in (study[1] / "group.html").read_text()
+
+
 def test_the_table_has_a_row_per_session_with_hand_computed_values(study: tuple[Path, Path]) -> None:
     assert group(study) == 0
     table = read_tsv(study[1] / "group_sessions.tsv")

@@ -41,6 +41,7 @@ def test_sound_data_are_usable_and_the_reasons_say_why() -> None:
         ({"counts": replace(COUNTS, n_used_slices=40)}, BAD, "40 of 100 slices"),
         ({"counts": replace(COUNTS, n_used_stacks=8)}, CARE, "8 of 9 stacks were used"),
         ({"counts": replace(COUNTS, te_ms=(100.0, 200.0))}, CARE, "Two echo times"),
+        ({"counts": replace(COUNTS, te_ms=(98.0, 100.0, 102.0))}, BAD, "span 4 ms"),
         ({"ncc": 0.85}, CARE, "correlate with 0.85"),
         ({"ncc": 0.6}, BAD, "correlate with 0.60"),
         ({"t2_missing": 0.1}, CARE, "10.0 % of the brain voxels have no T2"),
