@@ -110,6 +110,7 @@ def test_what_agrees_with_nothing_is_left_out_and_told(stacks, options):
     table = {name: np.asarray(column) for name, column in recon.slices.items()}
     mine = (table["stack"] == spoiled[0].name) & (table["slice"] == 4)
     assert table["weight"][mine] == 0.0
+    assert str(table["reason"][mine][0]).startswith("agrees with no other slices; ")
     told = " ".join(recon.info["notes"])
     assert f"left out: 1 of {spoiled[0].name}" in told
     assert re.search(f"were found: .*[34] of {spoiled[MOVED_STACK].name}", told)

@@ -136,16 +136,7 @@ def reconstruct(
             break
     if field is None or method is None or method.scene is None:
         raise RuntimeError("The schedule holds no level.")
-    recon = collect(
-        method.field,
-        method.scene,
-        slices,
-        stacks,
-        poses,
-        trust.gain,
-        trust.slice_weight,
-        coupled=trust.typical is not None,
-    )
+    recon = collect(method.field, method.scene, slices, stacks, poses, trust)
     info = account(options, slices, method, trust.sigma, recon)
     info |= {"stop": stop.name, "advice": stop.value, "losses": losses, "seconds": seconds}
     info["notes"] = [*displaced(slices, turned_deg, trust), *notes(options, slices, packages_told)]

@@ -20,6 +20,7 @@ from fetalt2prep.core.recon.reasons import likely_causes
 from fetalt2prep.core.recon.result import Recon
 from fetalt2prep.core.recon.slice_table import slice_table
 from fetalt2prep.core.recon.slices import Slices, flatten
+from fetalt2prep.core.recon.trust import Trust
 from fetalt2prep.core.stack import Stack
 
 BORDER = 2  # grid points around the mask in what is returned
@@ -33,15 +34,9 @@ def collect(
     slices: Slices,
     stacks: Sequence[Stack],
     poses: Rigid,
-    gain: Tensor,
-    slice_weight: Tensor,
-    *,
-    coupled: bool,
+    trust: Trust,
 ) -> Recon:
-    """Volumes at the lattice's points, cropped to the mask; ``info`` is left empty.
-
-    coupled: see :func:`~fetalt2prep.core.recon.doubt.echo_stderr`.
-    """
+    """Volumes at the lattice's points, cropped to the mask; ``info`` is left empty."""
     lattice, grid = scene.lattice, scene.lattice.grid
     log_signal = field.on_lattice(lattice.index)
     predicted = scene.predict(log_signal)
@@ -49,11 +44,11 @@ def collect(
     mask = with_rim(consensus_mask(stacks, poses, grid), seen.cpu().numpy())
     crop = _crop(mask)
     echoes = lattice.scatter(torch.exp(log_signal)).cpu().numpy() * slices.scale
-    doubt = echo_stderr(field, scene, slices, poses, slice_weight, coupled=coupled)
+    doubt = echo_stderr(field, scene, slices, poses, trust.slice_weight, coupled=trust.typical is not None)
     stderr = lattice.scatter(doubt).cpu().numpy() * slices.scale
     misfit = residual_map(scene, scene.gain * predicted - scene.values).cpu().numpy() * slices.scale
     density = lattice.scatter(data_density(scene, slices, stacks)).cpu().numpy()
-    causes = likely_causes(scene, scene.volumes(log_signal), slices, stacks, poses, slice_weight)
+    causes = likely_causes(scene, scene.volumes(log_signal), slices, stacks, poses, trust.slice_weight)
     affine = grid.affine
     affine[:3, 3] += [axis.start * grid.spacing_mm for axis in crop]
     return Recon(
@@ -64,7 +59,7 @@ def collect(
         density=np.where(mask, density, np.nan)[:, *crop].astype(np.float32),
         mask=mask[crop],
         affine=affine,
-        slices=slice_table(slices, poses, gain, slice_weight, scene.gain * predicted, causes),
+        slices=slice_table(slices, poses, trust, scene.gain * predicted, causes),
         info={},
     )
 

@@ -13,18 +13,20 @@ from fetalt2prep.core.geometry import Rigid, rotation_vector
 from fetalt2prep.core.outlier import LOST
 from fetalt2prep.core.recon.reasons import SUSPECT_BELOW
 from fetalt2prep.core.recon.slices import Slices
+from fetalt2prep.core.recon.trust import Trust
 
 SET_ASIDE_BELOW = LOST
 
 
 def slice_table(
-    slices: Slices, poses: Rigid, gain: Tensor, weight: Tensor, predicted: Tensor, causes: Mapping[int, str]
+    slices: Slices, poses: Rigid, trust: Trust, predicted: Tensor, causes: Mapping[int, str]
 ) -> dict[str, NDArray[np.generic]]:
     """Columns of the slice table, each (slice,).
 
-    gain, weight: (slice,); predicted: (pixel,) with gains, session scale; causes: of slices that count little, see
-    :mod:`.reasons`. Residuals are written in scanner units.
+    predicted: (pixel,) with gains, session scale; causes: of slices that count little, see :mod:`.reasons`. Residuals
+    are written in scanner units.
     """
+    weight = trust.slice_weight
     n_pixels = slices.sum_per_slice(torch.ones_like(predicted))
     rms = slices.mean_per_slice((predicted - slices.values).square()).sqrt()
     rotation = torch.rad2deg(rotation_vector(poses.rotation))
@@ -36,8 +38,10 @@ def slice_table(
     status = np.where(used.cpu(), np.where(aside.cpu(), "set-aside", "used"), "empty")
     reason = np.where(used.cpu(), "", "no pixel in the mask").astype(object)
     for number in (used & (weight < SUSPECT_BELOW)).nonzero()[:, 0].tolist():
-        told = f"residual {float(excess[number]):.1f} times the median of its echo time"
-        reason[number] = f"{causes[number]}; {told}" if number in causes else told
+        told = ["agrees with no other slices"] if trust.lost[number] else []
+        told += [causes[number]] if number in causes else []
+        told.append(f"residual {float(excess[number]):.1f} times the median of its echo time")
+        reason[number] = "; ".join(told)
     table: dict[str, NDArray[np.generic]] = {
         "stack": np.array([slices.names[i] for i in slices.stack_of.tolist()]),
         "slice": slices.index_in_stack.cpu().numpy(),
@@ -52,7 +56,7 @@ def slice_table(
     for row in range(3):
         for column in range(4):
             table[f"m{row}{column}"] = matrix[:, row, column].cpu().numpy()
-    table["gain"] = gain.cpu().numpy()
+    table["gain"] = trust.gain.cpu().numpy()
     table["weight"] = torch.where(used, weight, torch.zeros_like(weight)).cpu().numpy()
     table["residual"] = torch.where(used, rms * slices.scale, torch.nan).cpu().numpy()
     table["ncc"] = torch.where(used, _ncc(slices, predicted), torch.nan).cpu().numpy()
