@@ -269,7 +269,7 @@ def test_audit_quality_density_and_under_determined_regions_are_shown_when_they_
     assert f"slice gap: {EVIL}" in page.sections["summary"]
     assert "0 to 5: dark voxels" in page.sections["reconstruction"]
     assert "At 100 and 300 ms: 2100 mm³" in page.sections["reconstruction"]
-    assert "Too few slices measure 4% of the brain mask" in page.sections["summary"]
+    assert "Too few slices measure 4 % of the brain mask" in page.sections["summary"]
 
 
 def test_time_and_memory_of_each_stage_are_shown(make_session) -> None:
