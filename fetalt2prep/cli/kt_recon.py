@@ -85,7 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     n_steps = inr.n_steps if a.method == "inr" else plan.n_steps
     with ProgressBar() as bar:
-        written = reconstruct_scan(raw, a.out, plan, request, lambda what, i, _: bar(what, i, n_steps))
+        written = reconstruct_scan(
+            raw, a.out, plan, request, on_slice=bar.line, on_step=lambda what, i, _: bar(what, i, n_steps)
+        )
     sys.stderr.write("".join(f"note: {note}\n" for note in written.notes))
     files = [written.series, written.phase, written.account, written.report, *written.stacks]
     sys.stdout.write("".join(f"{path}\n" for path in files if path is not None))
