@@ -87,7 +87,7 @@ def stack_derivatives(
         brain = {
             "Description": "Brain mask of the stack",
             "Type": "Brain",
-            "Sources": [mask_uri(stack, options)],
+            "Sources": [raw_uri(stack, options) if masks_are_own(options) else mask_uri(stack, options)],
             "MaskSource": "given" if stack.mask else "estimated",
             "MaskConsensus": options.mask_consensus == "on",
         }
@@ -275,6 +275,14 @@ def raw_uri(stack: StackInput, options: Options) -> str:
 def recon_uri(path: Path, options: Options) -> str:
     """BIDS URI of a file of the given reconstructions."""
     return f"bids:recon:{path.relative_to(options.reconstructions or options.bids_dir).as_posix()}"
+
+
+def masks_are_own(options: Options) -> bool:
+    """Whether the given masks are those of the output folder itself, to be stored in their own place again.
+
+    Such a mask is no source of itself: it was made from its stack, by an earlier run or by hand.
+    """
+    return options.masks is not None and options.masks.resolve() == options.output_dir.resolve()
 
 
 def mask_uri(stack: StackInput, options: Options) -> str:
