@@ -24,7 +24,6 @@ REASONS = {
     6: "fewer than two echoes above the noise",
     7: "iterations did not settle",
 }
-FIT = "Log-linear least squares, weighted by the signal, on the jointly reconstructed echoes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,7 +245,7 @@ def t2_account(options: Options) -> dict[str, Any]:
     """What a sidecar says about the T2 fit."""
     t2 = options.t2
     account: dict[str, Any] = {
-        "EstimationAlgorithm": f"{MODEL_NAMES[t2.model].capitalize()}, on the jointly reconstructed echoes",
+        "EstimationAlgorithm": estimation_algorithm(t2.model),
         "T2Model": t2.model,
         "T2Bounds": list(t2.t2_bounds_s),
         "T2NoiseFloor": t2.noise_floor,
@@ -254,6 +253,11 @@ def t2_account(options: Options) -> dict[str, Any]:
     if t2.model.startswith("epg"):
         account |= {"EchoSpacing": t2.echo_spacing_s, "RefocusingAngle": t2.refocusing_deg}
     return account
+
+
+def estimation_algorithm(model: str) -> str:
+    """How T2 was fitted, by the name of the model."""
+    return f"{MODEL_NAMES[model].capitalize()}, on the jointly reconstructed echoes"
 
 
 def field_strength(stacks: Sequence[StackInput]) -> dict[str, float]:
