@@ -10,18 +10,15 @@ from pathlib import Path
 from bids_app.options import Options
 from bids_app.report.methods import (
     CITED,
-    COIL_FIELDS,
     DENOISED,
     FIELDS,
     GUIDED,
-    IN_PLANE,
     MODELS,
-    MOTIONS,
-    PROFILES,
     T2_MODELS,
     UNBIASED,
     Reference,
     numbered,
+    slice_model,
 )
 from bids_app.whole_file import put
 from fetalt2prep import __version__
@@ -53,8 +50,8 @@ def methods_text(options: Options) -> str:
         text += (
             f" The stacks were reconstructed with the method of [1] on a grid of {recon.resolution_mm:g} mm, with "
             f"{FIELDS[recon.field]} (model {recon.model!r}, random seed {recon.seed}), one rigid motion, gain and "
-            f"robust weight per slice [3]. The profile of a slice is {PROFILES[recon.profile]} {IN_PLANE}"
-            f"{MOTIONS.get(recon.motion, '')}{COIL_FIELDS.get(recon.coil_field, '')} {MODELS[recon.model]}"
+            f"robust weight per slice [3].{slice_model(recon.profile, recon.motion, recon.coil_field)}"
+            f" {MODELS[recon.model]}"
         )
     if options.steps == "all":
         text += f" T2 was fitted by {T2_MODELS[options.t2.model]}.{_guided(options)}"

@@ -24,7 +24,6 @@ REASONS = {
     6: "fewer than two echoes above the noise",
     7: "iterations did not settle",
 }
-FIT = "Log-linear least squares, weighted by the signal, on the jointly reconstructed echoes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +86,7 @@ def stack_derivatives(
         brain = {
             "Description": "Brain mask of the stack",
             "Type": "Brain",
-            "Sources": [mask_uri(stack, options)],
+            "Sources": [raw_uri(stack, options) if masks_are_own(options) else mask_uri(stack, options)],
             "MaskSource": "given" if stack.mask else "estimated",
             "MaskConsensus": options.mask_consensus == "on",
         }
@@ -246,7 +245,7 @@ def t2_account(options: Options) -> dict[str, Any]:
     """What a sidecar says about the T2 fit."""
     t2 = options.t2
     account: dict[str, Any] = {
-        "EstimationAlgorithm": f"{MODEL_NAMES[t2.model].capitalize()}, on the jointly reconstructed echoes",
+        "EstimationAlgorithm": estimation_algorithm(t2.model),
         "T2Model": t2.model,
         "T2Bounds": list(t2.t2_bounds_s),
         "T2NoiseFloor": t2.noise_floor,
@@ -254,6 +253,11 @@ def t2_account(options: Options) -> dict[str, Any]:
     if t2.model.startswith("epg"):
         account |= {"EchoSpacing": t2.echo_spacing_s, "RefocusingAngle": t2.refocusing_deg}
     return account
+
+
+def estimation_algorithm(model: str) -> str:
+    """How T2 was fitted, by the name of the model."""
+    return f"{MODEL_NAMES[model].capitalize()}, on the jointly reconstructed echoes"
 
 
 def field_strength(stacks: Sequence[StackInput]) -> dict[str, float]:
@@ -275,6 +279,14 @@ def raw_uri(stack: StackInput, options: Options) -> str:
 def recon_uri(path: Path, options: Options) -> str:
     """BIDS URI of a file of the given reconstructions."""
     return f"bids:recon:{path.relative_to(options.reconstructions or options.bids_dir).as_posix()}"
+
+
+def masks_are_own(options: Options) -> bool:
+    """Whether the given masks are those of the output folder itself, to be stored in their own place again.
+
+    Such a mask is no source of itself: it was made from its stack, by an earlier run or by hand.
+    """
+    return options.masks is not None and options.masks.resolve() == options.output_dir.resolve()
 
 
 def mask_uri(stack: StackInput, options: Options) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from bids_app.derivatives import FIT, Derivative, of_session, recon_account, session_source, stamp
+from bids_app.derivatives import Derivative, estimation_algorithm, of_session, recon_account, session_source, stamp
 from bids_app.options import Options
 from bids_app.session import SessionInputs
 from fetalt2prep.io.sampled import res_label
@@ -44,10 +44,11 @@ def sampled_derivatives(
         for number, (file, te) in enumerate(zip(echoes, te_s, strict=True), start=1)
     ]
     found.append(of_session(session, mask, "mask", desc="brain", meta=common | {"Type": "Brain"}))
+    algorithm = estimation_algorithm("weighted")  # also where another model fits the grid of the reconstruction
     units = {"T2map": "s", "S0map": "arbitrary", "uncertainty": "s"}
     for name, file in maps.items():
         desc, suffix = (name, "T2map") if name == "uncertainty" else (None, name)
-        meta = {"EchoTime": list(te_s), "Units": units[name], "SkullStripped": True, "EstimationAlgorithm": FIT}
+        meta = {"EchoTime": list(te_s), "Units": units[name], "SkullStripped": True, "EstimationAlgorithm": algorithm}
         found.append(of_session(session, file, suffix, desc=desc, meta=common | meta))
     label = {"resolution": res_label(spacing_mm)}
     return [replace(item, entities={**item.entities, **label}, meta=stamp(item.meta, options)) for item in found]

@@ -159,6 +159,15 @@ def numbered(paragraphs: Sequence[str]) -> tuple[list[str], list[Reference]]:
     return texts, [REFERENCES[int(number) - 1] for number in cited]
 
 
+def slice_model(profile: str, motion: str, coil_field: str) -> str:
+    """How a slice sees the volume, how it moves, and what the coils do; sentences that follow another one.
+
+    Nothing is said of what has no words here.
+    """
+    seen = f" The profile of a slice is {PROFILES[profile]} {IN_PLANE}" if profile in PROFILES else ""
+    return seen + MOTIONS.get(motion, "") + COIL_FIELDS.get(coil_field, "")
+
+
 def _fitted(options: dict[str, Any]) -> str:
     """How T2 was fitted, and what was measured on it."""
     t2 = options.get("t2", {})
@@ -216,9 +225,7 @@ def methods(
     profile, motion, coils, field_name, model = (
         str(find(facts, key)) for key in ("profile", "motion", "coil_field", "field", "model")
     )
-    if profile in PROFILES:
-        second += f" The profile of a slice is {PROFILES[profile]} {IN_PLANE}"
-    second += MOTIONS.get(motion, "") + COIL_FIELDS.get(coils, "")
+    second += slice_model(profile, motion, coils)
     if field_name in FIELDS:
         second += f" The volume is {FIELDS[field_name]}."
     if model in MODELS:

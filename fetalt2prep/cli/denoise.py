@@ -30,14 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Denoise, write, print the files."""
+    from fetalt2prep.cli.paths import need_files, refuse_to_replace
     from fetalt2prep.cli.progress_bar import ProgressBar
     from fetalt2prep.io.denoise_file import denoise_file
     from fetalt2prep.io.sidecar import sidecar_path
 
     a = arguments
-    for path in (a.image, *([] if a.weights is None else [a.weights])):
-        if not path.is_file():
-            raise ValueError(f"{path}: there is no such file.")
+    need_files(a.image, a.weights)
     if a.weights is not None and a.method != "unet":
         raise ValueError(f"--weights are of the network; leave them out with --method {a.method}.")
     if not a.out.name.endswith((".nii", ".nii.gz")):
@@ -45,9 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     account = sidecar_path(a.out)
     if account.resolve() == sidecar_path(a.image).resolve():
         raise ValueError(f"{a.out}: its {account.name} is that of {a.image.name}; name another file.")
-    there = [path for path in (a.out, account) if path.exists()]
-    if there and not a.force:
-        raise ValueError(f"{there[0]}: is there already; name another file, or add --force to replace it.")
+    refuse_to_replace((a.out, account), force=a.force, another="file")
     if a.sigma is not None and not 0 < a.sigma < float("inf"):
         raise ValueError(f"--sigma is {a.sigma}; it must be above 0.")
     with ProgressBar() as bar:

@@ -97,15 +97,13 @@ def _add_fit(group: argparse._ArgumentGroup) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, refine, write, say what was chosen."""
+    from fetalt2prep.cli.paths import refuse_to_replace
     from fetalt2prep.cli.progress_bar import ProgressBar
     from fetalt2prep.io.guided_files import refine_files
     from fetalt2prep.io.guided_request import GuidedRequest
 
     a = arguments
-    if (a.out / "T2map.nii.gz").exists() and not a.force:
-        raise ValueError(
-            f"{a.out / 'T2map.nii.gz'}: is there already; name another folder, or add --force to replace it."
-        )
+    refuse_to_replace([a.out / "T2map.nii.gz"], force=a.force, another="folder")
     request = GuidedRequest(
         t2map=a.t2map,
         s0map=a.s0map,

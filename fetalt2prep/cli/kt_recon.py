@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reconstruct, write, print the files."""
+    from fetalt2prep.cli.paths import need_files, refuse_to_replace
     from fetalt2prep.cli.progress_bar import ProgressBar
     from fetalt2prep.core.kt.options import KtOptions
     from fetalt2prep.core.kt.recon import KtPlan
@@ -52,11 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     a = arguments
     raw: Path = a.raw
-    if not raw.is_file():
-        raise ValueError(f"{raw}: there is no such file.")
-    target = a.out / f"{raw.name.split('.')[0]}_series.nii.gz"
-    if target.exists() and not a.force:
-        raise ValueError(f"{target}: is there already; name another folder, or add --force to replace it.")
+    need_files(raw)
+    refuse_to_replace([a.out / f"{raw.name.split('.')[0]}_series.nii.gz"], force=a.force, another="folder")
     if a.device == "cuda":
         _need_cuda()
     steps = {} if a.steps is None else {"n_steps": a.steps}
@@ -87,7 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     n_steps = inr.n_steps if a.method == "inr" else plan.n_steps
     with ProgressBar() as bar:
-        written = reconstruct_scan(raw, a.out, plan, request, lambda what, i, _: bar(what, i, n_steps))
+        written = reconstruct_scan(
+            raw, a.out, plan, request, on_slice=bar.line, on_step=lambda what, i, _: bar(what, i, n_steps)
+        )
     sys.stderr.write("".join(f"note: {note}\n" for note in written.notes))
     files = [written.series, written.phase, written.account, written.report, *written.stacks]
     sys.stdout.write("".join(f"{path}\n" for path in files if path is not None))

@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Sample grid by grid and write."""
+    from fetalt2prep.cli.paths import refuse_to_replace
     from fetalt2prep.core.recon.fitted import sample
     from fetalt2prep.io.field_file import load_field
     from fetalt2prep.io.sampled import res_label, save_sampled
@@ -41,9 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         check_affine(affine, arguments.like.name)
         nx, ny, nz = (*shape, 1, 1, 1)[:3]
         grids.append(("", (nx, ny, nz), affine))
-    there = [path for prefix, _, _ in grids if (path := out / f"{prefix}echo-1_T2w.nii.gz").exists()]
-    if there and not arguments.force:
-        raise ValueError(f"{there[0]}: is there already; name another folder, or add --force to replace it.")
+    firsts = [out / f"{prefix}echo-1_T2w.nii.gz" for prefix, _, _ in grids]
+    refuse_to_replace(firsts, force=arguments.force, another="folder")
     out.mkdir(parents=True, exist_ok=True)
     for prefix, shape, affine in grids:
         sampled = sample(fitted, shape, affine)

@@ -37,18 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reconstruct, write, print the files."""
+    from fetalt2prep.cli.paths import need_files, refuse_to_replace
     from fetalt2prep.cli.progress_bar import ProgressBar
     from fetalt2prep.io.sense_scan import SenseRequest, reconstruct_sense, written_beside
 
     a = arguments
-    for path in (a.kspace, *([] if a.weights is None else [a.weights])):
-        if not path.is_file():
-            raise ValueError(f"{path}: there is no such file.")
+    need_files(a.kspace, a.weights)
     if a.denoise == "none" and not (a.weights is None and a.consistency is None):
         raise ValueError("--weights and --consistency are of the network; leave them out with --denoise none.")
-    there = [path for path in written_beside(a.out, a.noise_map) if path.exists()]
-    if there and not a.force:
-        raise ValueError(f"{there[0]}: is there already; name another file, or add --force to replace it.")
+    refuse_to_replace(written_beside(a.out, a.noise_map), force=a.force, another="file")
     request = SenseRequest(
         denoise=a.denoise,
         weights=a.weights,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -239,16 +239,28 @@ def _echo_order(headers: Sequence[_Header]) -> list[Finding]:
 
 
 def _slopes(headers: Sequence[_Header]) -> list[Finding]:
-    """Stored values that were scaled differently: each is undone on reading, which is right if the scale is real."""
-    if len({header.slope for header in headers}) < 2:
+    """Stacks scaled otherwise than most, or all where no scale is that of most.
+
+    Each scale is undone on reading, which is right if it is real.
+    """
+    counts = Counter(header.slope for header in headers)
+    if len(counts) < 2:
         return []
+    usual, n_usual = counts.most_common(1)[0]
+    most = n_usual > len(headers) / 2
+    odd = [header for header in headers if not most or header.slope != usual]
+    against = f"most have {_scale(usual)}" if most else "differs between the stacks"
     return [
         Finding(
             stack=header.name,
             check="rescale",
             level="warning",
-            found=f"scl_slope {header.slope[0]:.6g}, scl_inter {header.slope[1]:.6g}: differs between the stacks",
+            found=f"{_scale(header.slope)}: {against}",
             action="applied when read",
         )
-        for header in headers
+        for header in odd
     ]
+
+
+def _scale(slope: tuple[float, float]) -> str:
+    return f"scl_slope {slope[0]:.6g}, scl_inter {slope[1]:.6g}"

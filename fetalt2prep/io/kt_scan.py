@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from fetalt2prep.io.kt_report import write_report
 from fetalt2prep.io.sidecar import InputError
 
 OnStep = Callable[[str, int, float], None]
+OnSlice = Callable[[str], None]
 IN_WORDS = {
     "inr": "field of space and time, fitted to these data alone (inr)",
     "adjoint": "density-compensated adjoint",
@@ -79,10 +81,17 @@ def read_raw(path: Path) -> RawSeries:
 
 
 def reconstruct_scan(
-    path: Path, out: Path, plan: KtPlan, request: KtRequest, on_step: OnStep | None = None
+    path: Path,
+    out: Path,
+    plan: KtPlan,
+    request: KtRequest,
+    *,
+    on_slice: OnSlice | None = None,
+    on_step: OnStep | None = None,
 ) -> KtOutputs:
-    """Reconstruct a file into a folder; ``on_step(what, step, loss)`` tells how far it is.
+    """Reconstruct a file into a folder.
 
+    ``on_slice(text)`` is told once per slice, before its work begins, ``on_step(what, step, loss)`` how far it is.
     Slices are reconstructed one by one, with coil maps of their own. Raises ``InputError`` or ``ValueError`` with the
     file, the value and the way out.
     """
@@ -92,7 +101,13 @@ def reconstruct_scan(
         affine = stack_affine(
             raw.affines, [s for s in numbers if s in raw.affines] or raw.readouts.slices, raw.thickness_mm
         )
-        found = [_one_slice(raw, s, plan, request, on_step) for s in numbers]
+        found = []
+        began_s = time.monotonic()
+        for n, s in enumerate(numbers):
+            if on_slice is not None:
+                so_far = f"; {time.monotonic() - began_s:.0f} s so far" if n else ""
+                on_slice(f"slice {s} ({n + 1} of {len(numbers)}), {plan.method}{so_far}")
+            found.append(_one_slice(raw, s, plan, request, on_step))
     except ValueError as error:
         raise InputError(f"{path.name}: {error}") from error
     shortest = min(len(series.frames) for series in found)

@@ -35,9 +35,8 @@ def read_selection(path: Path) -> dict[str, Choice]:
         raise InputError(f"{path.name}: cannot be read as a table of stacks ({error}).") from error
     column = next((name for name in COLUMNS if name in table), None)
     if "stack" not in table or column is None:
-        raise InputError(
-            f"{path.name}: has the columns {', '.join(table)}; give stack and use (true or false), separated by tabs."
-        )
+        has = f"the columns {', '.join(table)}" if table else "no column"
+        raise InputError(f"{path.name}: has {has}; give stack and use (true or false), separated by tabs.")
     reasons = table.get("reason", [MISSING] * len(table["stack"]))
     found: dict[str, Choice] = {}
     for cell, value, reason in zip(table["stack"], table[column], reasons, strict=True):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from bids_app.dataset import description, older_version, relative_uri, write_dataset
+from bids_app.derivatives import masks_are_own
 from bids_app.options import Options
 from bids_app.outputs import SinkRecon, SinkSampled, SinkStacks, SinkT2
 from bids_app.outputs_bias import SinkBias
@@ -212,6 +213,25 @@ def test_a_t2w_and_a_mese_stack_of_the_same_entities_are_kept_apart(
     ]
     assert sources == [[f"bids:raw:sub-01/anat/sub-01_run-1_echo-1_{suffix}.nii.gz"] for suffix in ("T2w", "MESE")]
     assert validate(options.output_dir) == []
+
+
+def test_a_mask_that_comes_back_from_the_output_is_not_its_own_source(
+    bids: Path, write_stack: WriteStack, options: Options, tmp_path: Path
+) -> None:
+    session = session_of(bids, write_stack, [f"sub-01_echo-{e}_T2w" for e in (1, 2, 3)], options.masks)
+    run_sinks(session, options, tmp_path / "cwd")
+    name = "sub-01/anat/sub-01_echo-1_desc-brain_mask"
+    given = options.output_dir / f"{name}.nii.gz"
+    stacks = tuple(replace(stack, mask=given) for stack in session.stacks)
+    link = tmp_path / "link"
+    link.symlink_to(options.output_dir)  # the same folder, by another name
+    run_sinks(replace(session, stacks=stacks), replace(options, masks=options.output_dir), tmp_path / "cwd")
+    meta = json.loads((options.output_dir / f"{name}.json").read_text())
+    assert (meta["Sources"], meta["MaskSource"]) == (["bids:raw:sub-01/anat/sub-01_echo-1_T2w.nii.gz"], "given")
+    of_recon = json.loads((options.output_dir / "sub-01/anat/sub-01_rec-inr_desc-brain_mask.json").read_text())
+    assert of_recon["Sources"] == [f"bids:masks:{name}.nii.gz"]
+    assert masks_are_own(replace(options, masks=link))
+    assert not masks_are_own(options)
 
 
 def test_two_files_never_get_one_name(bids: Path, write_stack: WriteStack, options: Options, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import nibabel as nib
@@ -95,6 +96,16 @@ def test_what_cannot_be_done_is_one_line(
 ) -> None:
     assert run(["kt-recon", str(cine), str(tmp_path), *arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_each_slice_is_a_line_without_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = tmp_path / "fetal.h5"
+    assert run(["simulate-kt", str(raw), *FETAL]) == 0
+    capsys.readouterr()
+    assert run(["kt-recon", str(raw), str(tmp_path), "--method", "adjoint", "--slice", "1", "4"]) == 0
+    first, second, *_ = capsys.readouterr().err.splitlines()
+    assert first == "slice 1 (1 of 2), adjoint"
+    assert re.fullmatch(r"slice 4 \(2 of 2\), adjoint; \d+ s so far", second)
 
 
 def test_nothing_is_overwritten(cine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

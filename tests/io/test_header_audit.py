@@ -100,8 +100,17 @@ def test_echo_numbers_against_echo_times(tmp_path: Path) -> None:
 
 
 def test_scales_that_differ(tmp_path: Path) -> None:
-    found = audit(tmp_path, {"slope": 2.0}, {"slope": 0.5}, {"slope": 2.0})
-    assert [(f.check, f.action) for f in found] == [("rescale", "applied when read")] * 3
+    odd = only(audit(tmp_path, {"slope": 2.0}, {"slope": 0.5}, {"slope": 2.0}))
+    assert (odd.stack, odd.check, odd.action) == ("a_echo-2_T2w", "rescale", "applied when read")
+    assert odd.found == "scl_slope 0.5, scl_inter 0: most have scl_slope 2, scl_inter 0"
+
+
+@pytest.mark.parametrize("slopes", [(2.0, 0.5), (2.0, 0.5, 1.0), (2.0, 2.0, 0.5, 0.5)])
+def test_scales_of_which_none_is_the_usual_one(tmp_path: Path, slopes: tuple[float, ...]) -> None:
+    names = [f"a_echo-{n}_T2w" for n in range(1, len(slopes) + 1)]
+    found = audit(tmp_path, *({"slope": slope} for slope in slopes), names=names)
+    assert [(f.check, f.stack) for f in found] == [("rescale", name) for name in names]
+    assert all("differs between the stacks" in f.found for f in found)
 
 
 def test_a_file_that_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
@@ -125,7 +134,7 @@ def test_a_choice_of_stacks_is_read(tmp_path: Path) -> None:
         ("name\tuse\na\t1\n", "give stack and use"),
         ("stack\tuse\na\tmaybe\n", "'maybe'; give true, false"),
         ("stack\tuse\na\t1\na.nii\t0\n", "a is there twice"),
-        ("", "cannot be read"),
+        ("", "has no column; give stack and use"),
     ],
 )
 def test_a_choice_that_says_nothing_clear_is_refused(tmp_path: Path, text: str, words: str) -> None:

@@ -45,8 +45,8 @@ def slice_table(
     table: dict[str, NDArray[np.generic]] = {
         "stack": np.array([slices.names[i] for i in slices.stack_of.tolist()]),
         "slice": slices.index_in_stack.cpu().numpy(),
-        "time_s": slices.time_s.cpu().numpy(),
-        "te_s": slices.te_s[slices.echo_of].cpu().numpy(),
+        "time_s": _microseconds(slices.time_s),
+        "te_s": _microseconds(slices.te_s[slices.echo_of]),
         "n_pixels": n_pixels.long().cpu().numpy(),
     }
     for axis, name in enumerate("xyz"):
@@ -63,6 +63,11 @@ def slice_table(
     table["status"] = status
     table["reason"] = reason.astype(str)
     return table
+
+
+def _microseconds(times_s: Tensor) -> NDArray[np.float64]:
+    """Times as they were given, to the microsecond: single precision makes 0.30000001 of 0.3."""
+    return times_s.double().cpu().numpy().round(6)
 
 
 def _ncc(slices: Slices, predicted: Tensor) -> Tensor:
