@@ -16,7 +16,7 @@ import fetalt2prep.cli
 from fetalt2prep import __version__
 from fetalt2prep.cli.main import COMMANDS, build_parser, module_of, run
 
-NO_COMMANDS = {"__main__", "main", "progress_bar", "training"}
+NO_COMMANDS = {"__main__", "main", "progress_bar", "training", "paths"}
 
 
 def test_every_command_has_its_file_and_every_file_its_command() -> None:
