@@ -45,7 +45,7 @@ class Placed:
     least: float  # correlation below which a slice is lost
     lost: Tensor  # (slice,) bool; in the end those that agree with nothing, or with too little to be that far off
     large: Tensor  # (slice,) bool: enough of the brain is seen, and no void, to tell
-    found: Tensor  # (slice,) bool: was lost, and agrees elsewhere
+    found: Tensor  # (slice,) bool: lay elsewhere, and was brought to where it agrees
 
     @property
     def settled(self) -> Tensor:
