@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fetalt2prep.core.geometry import Rigid, best_rigid, rotation_matrix
-from fetalt2prep.core.recon.company import company
+from fetalt2prep.core.recon.company import company, prices
 from fetalt2prep.core.recon.joint import reconstruct
 from fetalt2prep.core.recon.lost_slices import FAR, judge, search_lost
 from fetalt2prep.core.recon.slices import Slices, flatten
@@ -134,6 +134,18 @@ def test_a_place_far_from_the_company_has_a_price(slices):
     assert float(costs[0]) == pytest.approx(0.0, abs=1e-4)
     assert bool((costs[1:] > 0.05).all()), "jumps are rare"
     assert bool((costs < 0.3).all()), "but they do happen"
+
+
+def test_all_slices_are_priced_as_each_by_itself(slices):
+    rotvec_rad = torch.linspace(-0.4, 0.4, 3 * slices.n_slices).reshape(-1, 3)
+    poses = Rigid.identity(slices.centres_mm).nudged(rotvec_rad, 20 * rotvec_rad.flip(0))
+    good = torch.arange(slices.n_slices) % 3 > 0
+    good[slices.stack_of == 1] = False  # nothing to be held against
+    found = prices(slices, poses, good)
+    for one in range(slices.n_slices):
+        near = company(slices, good, torch.tensor([one])).price(poses, poses.centre_mm[one])
+        assert float(found[one]) == pytest.approx(float(near(poses.rotation[one][None], poses.shift_mm[one][None])[0]))
+    assert bool((found[slices.stack_of == 1] == 0).all() & (found[slices.stack_of == 0] > 0).all())
 
 
 def test_a_head_without_contrast_loses_no_slice(phantom):

@@ -39,30 +39,49 @@ class Company:
         shared_by: slices that make the motion together, and pay for it once.
         """
         near = poses.select(self.slices).about(middle_mm.expand(len(self.slices), 3))
-        widen = self.gaps.to(middle_mm).sqrt()
 
         def cost(rotations: Tensor, shifts_mm: Tensor) -> Tensor:
             if not len(self.slices):
                 return torch.zeros_like(shifts_mm[:, 0])
-            turn = angle(rotations[:, None] @ near.rotation.transpose(-1, -2)) / (SPREAD_RAD * widen)
-            way = (shifts_mm[:, None] - near.shift_mm).norm(dim=-1) / (SPREAD_MM * widen)
-            return PRICE / shared_by * torch.log1p(turn.square() + way.square()).min(1).values
+            return _cost(near, self.gaps, rotations[:, None], shifts_mm[:, None]).min(1).values / shared_by
 
         return cost
 
 
 def company(slices: Slices, good: Tensor, which: Tensor) -> Company:
     """Of the slices that are good, (slice,) bool, those of the same stack acquired next before and after ``which``."""
-    mine = (good & (slices.stack_of == slices.stack_of[which[0]])).nonzero()[:, 0]
-    first, last = slices.order[which].min(), slices.order[which].max()
-    found, gaps = [], []
-    for gap in (first - slices.order[mine], slices.order[mine] - last):  # before and after
-        ahead = gap > 0
-        if bool(ahead.any()):
-            found.append(mine[ahead][gap[ahead].argmin()])
-            gaps.append(gap[ahead].min())
-    empty = which.new_zeros(0)
-    return Company(
-        slices=torch.stack(found) if found else empty,
-        gaps=torch.stack(gaps) if gaps else empty,
-    )
+    order = slices.order[which]
+    nearest, gaps = _nearest(slices, good, slices.stack_of[which[:1]], order.min()[None], order.max()[None])
+    there = gaps[0].isfinite()
+    return Company(slices=nearest[0, there], gaps=gaps[0, there])
+
+
+def prices(slices: Slices, poses: Rigid, good: Tensor) -> Tensor:
+    """What the place of every slice costs, by how far it is from the nearer of its good company, (slice,).
+
+    good: slices that others may be held against, (slice,) bool. 0 where a slice has no company.
+    """
+    nearest, gaps = _nearest(slices, good, slices.stack_of, slices.order, slices.order)
+    near = poses.select(nearest).about(poses.centre_mm[:, None].expand(-1, 2, 3))
+    cost = _cost(near, gaps, poses.rotation[:, None], poses.shift_mm[:, None]).masked_fill(gaps.isinf(), torch.inf)
+    least = cost.min(1).values
+    return torch.where(least.isinf(), 0.0, least)
+
+
+def _nearest(slices: Slices, good: Tensor, stack: Tensor, first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+    """Good slices of stacks (k,) acquired next before the ``first`` and after the ``last``, (k,) places in time.
+
+    Slices and gaps, (k, 2); the gap is infinite where there is none.
+    """
+    beside = good & (slices.stack_of == stack[:, None])  # (k, slice)
+    ahead = torch.stack((first[:, None] - slices.order, slices.order - last[:, None]), 1)  # (k, 2, slice)
+    gaps, nearest = ahead.double().masked_fill(~beside[:, None] | (ahead <= 0), torch.inf).min(2)
+    return nearest, gaps.to(slices.values)
+
+
+def _cost(near: Rigid, gaps: Tensor, rotations: Tensor, shifts_mm: Tensor) -> Tensor:
+    """Of motions with company (*, n), all about the same middles, rotations (*, 1, 3, 3), shifts (*, 1, 3), (*, n)."""
+    widen = gaps.sqrt()
+    turn = angle(rotations @ near.rotation.transpose(-1, -2)) / (SPREAD_RAD * widen)
+    way = (shifts_mm - near.shift_mm).norm(dim=-1) / (SPREAD_MM * widen)
+    return PRICE * torch.log1p(turn.square() + way.square())

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from fetalt2prep.core.geometry import Rigid, rotation_matrix
 from fetalt2prep.core.outlier import MOST_LOST
-from fetalt2prep.core.recon.company import Company, company
+from fetalt2prep.core.recon.company import Company, company, prices
 from fetalt2prep.core.recon.many_starts import Template, best_motion, turns
 from fetalt2prep.core.recon.rough_volumes import RoughVolumes, bright_slices, echo_free
 from fetalt2prep.core.recon.slices import Slices
@@ -85,7 +85,7 @@ def judge(slices: Slices, poses: Rigid) -> Placed:
     agreement = _agreement(slices, poses, volumes)
     least = LOST_SHARE * _median(agreement[large])
     good = large & (agreement >= least)
-    price = _prices(slices, poses, good & (_prices(slices, poses, good) <= FAR))
+    price = prices(slices, poses, good & (prices(slices, poses, good) <= FAR))
     return Placed(
         poses=poses,
         volumes=volumes,
@@ -133,16 +133,6 @@ def _agreement(slices: Slices, poses: Rigid, volumes: RoughVolumes) -> Tensor:
     values = values - slices.mean_per_slice(values)[slices.slice_idx]
     power = slices.sum_per_slice(seen.square()) * slices.sum_per_slice(values.square())
     return slices.sum_per_slice(seen * values) / power.sqrt().clamp(min=1e-9)
-
-
-def _prices(slices: Slices, poses: Rigid, good: Tensor) -> Tensor:
-    """What the place of every slice costs, by how far it is from the nearer of its good company, (slice,)."""
-    price = torch.zeros_like(poses.shift_mm[:, 0])
-    for one in range(slices.n_slices):
-        own = poses.select(torch.tensor([one], device=good.device))
-        near = company(slices, good, torch.tensor([one], device=good.device))
-        price[one] = near.price(poses, own.centre_mm[0])(own.rotation, own.shift_mm)[0]
-    return price
 
 
 def _runs(slices: Slices, placed: Placed) -> list[Tensor]:
@@ -218,7 +208,7 @@ def _small_follow(slices: Slices, placed: Placed) -> Placed:
     """
     poses, lost = placed.poses, placed.lost.clone()
     n_pixels = slices.sum_per_slice(torch.ones_like(slices.values))
-    price = _prices(slices, poses, placed.settled)
+    price = prices(slices, poses, placed.settled)
     for one in (~placed.large & (n_pixels > 0)).nonzero():
         beside, near = company(slices, placed.large, one), company(slices, placed.settled, one)
         if len(beside.slices):
