@@ -21,7 +21,7 @@ from fetalt2prep.sim import simulate_case, write_case
 
 RESULTS = HERE / "results" / "models.json"
 MODELS = ("sc", "mc", "mcreg", "decay")
-KEY = ("case", "stacks", "model")
+KEY = ("case", "resolution_mm", "stacks", "model")
 
 
 def fresh_case(number: int, folder: Path) -> Path:
@@ -32,8 +32,11 @@ def fresh_case(number: int, folder: Path) -> Path:
     return case
 
 
-def missing(rows: Sequence[Any], wanted: Sequence[tuple[str, int, str]]) -> list[tuple[str, int, str]]:
-    """Those of (case, stacks per echo time, model) that no row holds."""
+Key = tuple[str, float, int, str]
+
+
+def missing(rows: Sequence[Any], wanted: Sequence[Key]) -> list[Key]:
+    """Those of (case, spacing of the lattice in mm, stacks per echo time, model) that no row holds."""
     kept = {tuple(row[name] for name in KEY) for row in rows}
     return [key for key in wanted if key not in kept]
 
@@ -47,17 +50,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--folder", type=Path, help="where fresh sessions are kept; a temporary folder otherwise")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--stacks", type=int, nargs="+", choices=(1, 2, 3), default=(3, 2, 1), help="per echo time")
+    parser.add_argument("--resolution", type=float, default=ReconOptions().resolution_mm, help="of the volumes, mm")
     parser.add_argument("--out", type=Path, default=RESULTS)
     args = parser.parse_args(argv)
     rows = json.loads(args.out.read_text("utf-8")) if args.out.exists() else []
     names = [*args.names, *(f"fresh {number}" for number in args.fresh)]
-    wanted = [(name, stacks, model) for name in names for stacks in args.stacks for model in args.models]
+    mm = args.resolution
+    wanted = [(name, mm, stacks, model) for name in names for stacks in args.stacks for model in args.models]
     with tempfile.TemporaryDirectory() as scratch:
-        for name, stacks, model in missing(rows, wanted):
+        for name, _, stacks, model in missing(rows, wanted):
             fresh = name.startswith("fresh ")
             case = fresh_case(int(name[6:]), args.folder or Path(scratch)) if fresh else args.cases / name
             planes = next(chosen for chosen in PLANES if len(chosen) == stacks)
-            rows.append({"case": name} | run(case, planes, ReconOptions(model=model), known=False))
+            options = ReconOptions(model=model, resolution_mm=mm)
+            rows.append({"case": name, "resolution_mm": mm} | run(case, planes, options, known=False))
             print(json.dumps(rows[-1]), flush=True)
             args.out.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
 

@@ -33,7 +33,7 @@ def levels(resolution_mm: float) -> tuple[Level, ...]:
     return (
         Level(name="align stacks", spacing_mm=2 * middle, move="stack", rounds=10, steps=8, last_steps=0),
         Level(name="align packages", spacing_mm=2 * middle, move="package", rounds=6, steps=8, last_steps=0),
-        Level(name="align slices", spacing_mm=middle, move="slice", rounds=12, steps=8, last_steps=0),
+        Level(name="align slices", spacing_mm=middle, move="slice", rounds=24, steps=8, last_steps=0),
         Level(name="refine", spacing_mm=resolution_mm, move="slice", rounds=6, steps=12, last_steps=50),
     )
 
