@@ -12,7 +12,7 @@ import torch
 from fetalt2prep.core.geometry import Rigid, best_rigid, rotation_matrix
 from fetalt2prep.core.recon.company import company, prices
 from fetalt2prep.core.recon.joint import reconstruct
-from fetalt2prep.core.recon.lost_slices import FAR, judge, search_lost
+from fetalt2prep.core.recon.lost_slices import FAR, judge, search_lost, seen_from_one_side
 from fetalt2prep.core.recon.slices import Slices, flatten
 from fetalt2prep.core.stack import Stack
 
@@ -99,6 +99,22 @@ def test_one_stack_in_one_sweep_has_nothing_to_be_compared_with(phantom):
     slices = flatten([phantom.stack(0.1, "axial")])
     placed = search_lost(slices, Rigid.identity(slices.centres_mm))
     assert not bool(placed.lost.any() | placed.found.any())
+
+
+def test_parallel_slices_do_not_judge_each_other(stacks):
+    """One stack in one orientation per echo time: what lies between thick slices looks like none of them."""
+    coronal = [stack for n, stack in enumerate(stacks) if n % 3 == MOVED_STACK % 3]
+    slices = flatten(coronal)
+    poses = Rigid.identity(slices.centres_mm)
+    assert seen_from_one_side(slices, poses)
+    placed = search_lost(slices, poses)
+    assert not bool(placed.lost.any() | placed.found.any())
+    assert torch.equal(placed.poses.shift_mm, poses.shift_mm)
+
+
+def test_two_orientations_judge_each_other(stacks):
+    slices = flatten([stack for n, stack in enumerate(stacks) if n % 3 != (MOVED_STACK + 1) % 3])
+    assert not seen_from_one_side(slices, Rigid.identity(slices.centres_mm))
 
 
 def test_what_agrees_with_nothing_is_left_out_and_told(stacks, options):
