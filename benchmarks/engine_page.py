@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from benchmarks import ablation, left_out, limits, models, scaling, severe, wrong_physics
+from benchmarks import ablation, blurred_truth, left_out, limits, models, models_page, scaling, severe, wrong_physics
 from benchmarks.cases import HERE
 from benchmarks.t2_page import fill, table
 
@@ -47,18 +47,15 @@ def recorded(rows: Any) -> str:
     return table(["session", "", "T2 MAE WM / GM (ms)", "SSIM per TE", "slice error (mm)", "CPU (s)"], out)
 
 
-def orderings(rows: Any) -> str:
-    """The models side by side: a row per case and number of stacks, a column per model."""
+def blur(rows: Any) -> str:
+    """T2 errors of the blurred truth and mean SSIM, a row per width, a column per case."""
+    names = list(dict.fromkeys(row["case"] for row in rows))
+    of = {(row["case"], row["fwhm_mm"]): row for row in rows}
     out = []
-    for case, stacks in dict.fromkeys((row["case"], row["stacks"]) for row in rows):
-        mine = {row["model"]: row for row in rows if (row["case"], row["stacks"]) == (case, stacks)}
-        cells = [_scores(mine[name]) if name in mine else "-" for name in models.MODELS]
-        out.append([case, str(stacks), *cells])
-    return table(["case", "stacks per echo time", *(f"`{name}`" for name in models.MODELS)], out)
-
-
-def _scores(row: Any) -> str:
-    return f"{row['wm']:.1f} / {row['gm']:.1f}, {sum(row['ssim']) / len(row['ssim']):.3f}"
+    for fwhm_mm in blurred_truth.FWHM_MM:
+        found = [of[name, fwhm_mm] for name in names]
+        out.append([f"{fwhm_mm}", *(f"{r['wm']:.1f} / {r['gm']:.1f}, {sum(r['ssim']) / 3:.3f}" for r in found)])
+    return table(["width (mm)", *names], out)
 
 
 def wrong(rows: Any) -> str:
@@ -116,7 +113,10 @@ def main() -> None:
     blocks["limits"] = accuracy("the case", easier, ["as it is", *(name for name, *_ in limits.ROWS)])
     blocks["fresh"] = paired(json.loads((HERE / "results" / "fresh.json").read_text("utf-8")))
     blocks["recorded"] = recorded(json.loads(severe.RESULTS.read_text("utf-8")))
-    blocks["models"] = orderings(json.loads(models.RESULTS.read_text("utf-8")))
+    side_by_side = sorted(json.loads(models.RESULTS.read_text("utf-8")), key=lambda r: (r["case"], -r["stacks"]))
+    blocks["models"] = models_page.orderings(side_by_side)
+    blocks["orderings"] = models_page.paired(side_by_side)
+    blocks["blurred"] = blur(json.loads(blurred_truth.RESULTS.read_text("utf-8")))
     blocks["wrong"] = wrong(json.loads(wrong_physics.RESULTS.read_text("utf-8")))
     runs = json.loads(scaling.RESULTS.read_text("utf-8"))
     blocks |= {"growth": growth(runs), "stages": stages(runs)}
