@@ -6,13 +6,15 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from bids_app.methods.references import numbered
+from bids_app.methods.text import paragraphs
 from bids_app.report.about import about
 from bids_app.report.derivatives import Session, find_sessions, read_crashes, read_options, read_stages
-from bids_app.report.methods import methods, numbered
+from bids_app.report.done import done
 from bids_app.report.page import Page
 from bids_app.report.session_page import SessionPage
 from bids_app.report.verdict import BAD, Verdict
-from bids_app.report.words import count, what_was_not_asked
+from bids_app.report.words import what_was_not_asked
 from bids_app.whole_file import put
 
 CRASH_LINES = 6
@@ -57,11 +59,8 @@ def build_report(
             page, out_dir, session, heading=heading, number=number, single_file=single_file, viewer=viewer
         )
         drawn.add(not_asked, tuple(text for text in failed if concerns(text, session.label)), _last_lines(crash))
-        has_t2 = session.path("T2map.nii.gz") is not None
-        counts = count(session.stacks, session.slices)
-        guided = session.path("desc-guided_T2map.nii.gz") is not None
-        texts.append((heading, methods(counts, session.facts, options, has_t2=has_t2, guided=guided)))
-    said, references = numbered([paragraph for _, paragraphs in texts for paragraph in paragraphs])
+        texts.append((heading, paragraphs(done(session, options))))
+    said, references = numbered([paragraph for _, own in texts for paragraph in own])
     after = iter(said)
     parts = [{"session": heading, "text": [next(after) for _ in own]} for heading, own in texts]
     page.add("methods", "methods.html", parts=parts, references=references)
