@@ -211,13 +211,3 @@ def read_options(out_dir: Path, subject: str, run_uuid: str) -> dict[str, Any]:
 def read_stages(out_dir: Path, subject: str, run_uuid: str) -> Table:
     """Seconds and memory of each step of the run; empty when they were not written."""
     return read_table(out_dir / f"sub-{subject}" / "log" / run_uuid / "stages.tsv")
-
-
-def read_crashes(out_dir: Path, subject: str, run_uuid: str) -> dict[str, str]:
-    """Crash files of this run by name: the traceback, without the inputs that Nipype lists before it."""
-    crashes = {}
-    for path in sorted((out_dir / f"sub-{subject}" / "log" / run_uuid).glob("**/crash*.txt")):
-        text = path.read_text(encoding="utf-8", errors="replace")
-        start = text.rfind("Traceback (most recent call last)")
-        crashes[path.name] = "\n".join(text[max(start, 0) :].strip().splitlines()[-40:])
-    return crashes
