@@ -72,6 +72,16 @@ class Session:
         found = self.anat / f"{self.prefix}_rec-{self.rec}_{ending}"
         return found if found.is_file() else None
 
+    def stack_image(self, stack: str) -> Path:
+        """The image of a stack as it entered the reconstruction; there is none at the level ``minimal``."""
+        entities, _, suffix = stack.partition(".")[0].rpartition("_")
+        return self.anat / f"{entities}_desc-preproc_{suffix}.nii.gz"
+
+    def stack_mask(self, stack: str) -> Path:
+        """The brain mask of that image."""
+        entities, _, suffix = stack.partition(".")[0].rpartition("_")
+        return self.anat / f"{entities}_desc-brain{'' if suffix == 'T2w' else suffix}_mask.nii.gz"
+
     def echoes(self) -> list[tuple[float, Path]]:
         """Reconstructed echoes as (TE in ms, file), by ascending TE."""
         files = self.anat.glob(f"{self.prefix}_rec-{self.rec}_echo-*_desc-recon_T2w.nii.gz")
