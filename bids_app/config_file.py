@@ -35,13 +35,10 @@ def write_toml(options: Options, path: Path, *, run_uuid: str, command_line: str
     path.write_text(tomli_w.dumps({**_table(options), "about": about}))
 
 
-def read_toml(path: Path) -> Options:
-    """Options from a file of :func:`write_toml`, less ``[about]``; raises like :func:`read_values`."""
-    return build_options(read_values(path))
-
-
 def read_values(path: Path) -> dict[str, Any]:
-    """The options that a file gives, by their place in :class:`Options`, e.g. ``recon.model``.
+    """The options that a file of :func:`write_toml`, or of the user, gives, less ``[about]``.
+
+    By their place in :class:`Options`, e.g. ``recon.model``.
 
     Raises
     ------

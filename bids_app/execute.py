@@ -1,10 +1,9 @@
-"""Run a workflow with Nipype: configuration, plugin, one line per stage, and what its crash files say."""
+"""Run a workflow with Nipype: configuration, plugin, one line per stage, and its graphs."""
 
 from __future__ import annotations
 
 import logging
 import multiprocessing
-import re
 import resource
 import time
 from collections.abc import Mapping, Sequence
@@ -139,29 +138,3 @@ def write_graphs(workflow: pe.Workflow, sessions: Sequence[SessionInputs], log_d
             )
         except OSError:
             LOG.info("%s: Graphviz (dot) is not installed, so the graph is DOT text only: %s", session.label, target)
-
-
-def read_crashes(log_dir: Path) -> list[str]:
-    """One line per crash file of a participant in this run: the step, and the message of its error."""
-    return [crash_message(path.read_text(errors="replace")) for path in sorted(log_dir.glob("crash-*.txt"))]
-
-
-def crash_message(text: str) -> str:
-    """``check: sub-01_T2w.nii.gz: no echo time ...`` from the text of a crash file, without its traceback.
-
-    In front of the step stands the session, where there is one.
-    """
-    step = re.search(r"^Node: (\S+)", text)
-    session = re.search(r"^Node: \S+?_ses_(\w+)_wf\.", text)
-    # The last traceback is the innermost; its exception is the first line after it that is indented no more.
-    before, traceback, after = text.rpartition("Traceback (most recent call last):")
-    indent = before.rpartition("\n")[2]
-    lines = after.splitlines()
-    said = [n for n, line in enumerate(lines) if line.strip() and not line.startswith((indent + " ", indent + "\t"))]
-    message = "the step ended without a message"
-    if traceback and said:
-        kind, _, rest = " ".join(" ".join(lines[said[0] :]).split()).partition(": ")
-        # An input error is written for the user; any other needs its kind to be understood.
-        message = rest if kind.endswith("InputError") else f"{kind.rpartition('.')[2]}: {rest}"
-    where = f"ses-{session.group(1)} " if session else ""
-    return f"{where}{step.group(1).rpartition('.')[2] if step else 'workflow'}: {message}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from nipype.interfaces.base import Interface
 from nipype.pipeline import engine as pe
 
+from bids_app.crashes import workflow_name
 from bids_app.estimate import estimate
 from bids_app.guided import add_guided
 from bids_app.limits import default_mem_mb
@@ -77,7 +78,7 @@ def init_participants_wf(sessions: Sequence[SessionInputs], options: Options, lo
 
 def session_wf_name(session: SessionInputs) -> str:
     """Name of a session's workflow and of its folder below the work folder."""
-    return re.sub(r"\W", "_", session.label) + "_wf"
+    return workflow_name(session.label)
 
 
 def init_session_wf(session: SessionInputs, options: Options) -> pe.Workflow:

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from bids_app.checks import choose_labels, resolve_device
 from bids_app.config_file import write_toml
 from bids_app.inputs import Inputs, choose_participants, find_inputs, nothing_found
+from bids_app.messages import Message, keep_messages, read_messages
 from bids_app.options import OptionError, Options
 from bids_app.outcome import (
-    MESSAGES,
     Outcome,
     clear_left_over,
+    crashed,
     ended_early,
-    keep_messages,
     set_aside_by_workflow,
     summarise,
 )
@@ -72,14 +72,17 @@ def take_note(outcomes: dict[str, Outcome], found: Inputs, options: Options) -> 
         outcome = outcomes[subject]
         outcome.sessions = sessions
         if not sessions:
-            outcome.errors.append(nothing_found(subject, options))
+            outcome.errors.append(Message(text=nothing_found(subject, options)))
         for session in sessions:
-            outcome.set_aside += [problem.message for problem in session.problems]
+            outcome.set_aside += [
+                Message(session=session.session, set_aside=True, text=problem.message) for problem in session.problems
+            ]
             for problem in session.problems:
                 LOG.warning("Left out: %s", problem.message)
             if not session.usable:
                 reasons = together([problem.message for problem in session.problems])
-                outcome.errors.append(f"{session.label}: no stack can be used. {reasons}")
+                text = f"{session.label}: no stack can be used. {reasons}"
+                outcome.errors.append(Message(session=session.session, text=text))
                 continue
             LOG.info("%s: %s\n%s", session.label, session.amount, session.table())
             for name in unknown_choices(session, options):
@@ -101,7 +104,8 @@ def run_sessions(outcomes: dict[str, Outcome], options: Options, run_uuid: str) 
     for group in batches(outcomes.values(), size):
         run_group_of_participants(group, options, parallel=parallel)
         for outcome in group:
-            write_report(outcome, options, run_uuid, keep_messages(outcome))
+            keep_messages(outcome.messages, outcome.log_dir)
+            write_report(outcome, options, run_uuid, outcome.messages)
         if options.run.stop_on_first_crash and any(outcome.errors for outcome in group):
             mark_not_processed(outcomes.values())
             break
@@ -122,7 +126,7 @@ def batches(outcomes: Iterable[Outcome], n_sessions: int) -> Iterator[list[Outco
 
 def run_group_of_participants(group: Sequence[Outcome], options: Options, *, parallel: bool) -> None:
     """One workflow for the sessions of a group; what became of them goes into their outcomes."""
-    from bids_app.execute import StageLines, read_crashes, run_workflow, write_graphs
+    from bids_app.execute import StageLines, run_workflow, write_graphs
     from bids_app.participant import init_participants_wf
     from bids_app.plugin_file import read_plugin
     from bids_app.provenance import write_input_hashes, write_stages
@@ -133,7 +137,8 @@ def run_group_of_participants(group: Sequence[Outcome], options: Options, *, par
     waits = options.run.use_plugin is None or read_plugin(options.run.use_plugin).waits
     with held([s for outcome in group for s in outcome.sessions if s.usable], options.run.work_dir) as (mine, taken):
         for outcome in group:
-            outcome.errors += [message for session, message in taken if session.subject == outcome.subject]
+            own = [(session, text) for session, text in taken if session.subject == outcome.subject]
+            outcome.errors += [Message(session=session.session, text=text) for session, text in own]
         if mine:
             if options.run.clean_workdir:
                 clean(mine, options.run.work_dir)
@@ -146,25 +151,24 @@ def run_group_of_participants(group: Sequence[Outcome], options: Options, *, par
             write_stages(stages.rows, mine, log_dirs)
     for outcome in group:
         ran = [session for session in outcome.sessions if session in mine]
-        crashes = list(dict.fromkeys(read_crashes(outcome.log_dir)))
-        outcome.errors += crashes or (ended_early(ran, options, started, trouble) if waits else [])
+        outcome.errors += crashed(outcome) or (ended_early(ran, options, started, trouble) if waits else [])
         outcome.set_aside += set_aside_by_workflow(outcome, options.output_dir, started)
         clear_left_over(ran, options, started)
     if not waits and not trouble:
         LOG.info("The steps are in the queue. When they have ended, the same command with --reports-only reports.")
     if trouble and not any(outcome.errors for outcome in group):
         for outcome in group:
-            outcome.errors.append(f"the workflow ended early: {trouble}")
+            outcome.errors.append(Message(text=f"the workflow ended early: {trouble}"))
 
 
 def mark_not_processed(outcomes: Iterable[Outcome]) -> None:
     """Say of every participant without a report that the run stopped before its turn."""
     for outcome in outcomes:
         if outcome.report is None and not outcome.errors:
-            outcome.errors.append("not processed: the run stopped at the first crash, as asked.")
+            outcome.errors.append(Message(text="not processed: the run stopped at the first crash, as asked."))
 
 
-def write_report(outcome: Outcome, options: Options, run_uuid: str, messages: Sequence[str]) -> None:
+def write_report(outcome: Outcome, options: Options, run_uuid: str, messages: Sequence[Message]) -> None:
     """Build the participant's page; a failure is an error of the participant, not of the run."""
     from bids_app.report.build import build_report
     from bids_app.work_folder import alone
@@ -182,7 +186,7 @@ def write_report(outcome: Outcome, options: Options, run_uuid: str, messages: Se
         LOG.info("sub-%s: report in %s", outcome.subject, outcome.report)
     except Exception as error:
         LOG.debug("sub-%s: the report failed.", outcome.subject, exc_info=True)
-        outcome.errors.append(f"report: {type(error).__name__}: {error}")
+        outcome.errors.append(Message(text=f"report: {type(error).__name__}: {error}"))
 
 
 def rebuild_reports(options: Options, run_uuid: str) -> int:
@@ -200,9 +204,7 @@ def rebuild_reports(options: Options, run_uuid: str) -> int:
             log = options.output_dir / f"sub-{subject}" / "log"
             runs = sorted(path.name for path in log.glob("*") if path.is_dir())
             last = runs[-1] if runs else run_uuid
-            kept = log / last / MESSAGES
-            said = kept.read_text().splitlines() if kept.is_file() else []
             outcome = Outcome(subject=subject, log_dir=log / last)
-            write_report(outcome, options, last, said)
+            write_report(outcome, options, last, read_messages(log / last))
             outcomes.append(outcome)
         return summarise(outcomes)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from bids_app.crashes import Crash, read_crashes, workflow_name
+from bids_app.messages import Message
+from bids_app.methods.references import numbered
+from bids_app.methods.text import paragraphs
 from bids_app.report.about import about
-from bids_app.report.derivatives import Session, find_sessions, read_crashes, read_options, read_stages
-from bids_app.report.methods import methods, numbered
+from bids_app.report.derivatives import Session, find_sessions, read_options, read_stages
+from bids_app.report.done import done
 from bids_app.report.page import Page
 from bids_app.report.session_page import SessionPage
 from bids_app.report.verdict import BAD, Verdict
-from bids_app.report.words import count, what_was_not_asked
+from bids_app.report.words import what_was_not_asked
 from bids_app.whole_file import put
 
 CRASH_LINES = 6
@@ -24,7 +27,7 @@ def build_report(
     subject: str,
     *,
     run_uuid: str,
-    errors: Sequence[str] = (),
+    errors: Sequence[Message] = (),
     single_file: bool = False,
     viewer: bool = True,
 ) -> Path:
@@ -32,23 +35,21 @@ def build_report(
 
     Reads the derivatives in ``out_dir`` and nothing else; returns the page. A participant without any
     derivative gets a page that says what failed. ``subject`` is with or without ``sub-``; ``errors`` are
-    messages of the run, one string each; crash files and options are those of ``run_uuid`` in
+    messages of the run; crash files and options are those of ``run_uuid`` in
     ``sub-<subject>/log/<run_uuid>``. Figures of an earlier page of the participant are removed first.
     ``single_file``: the page holds its pictures. ``viewer``: it holds the volumes and the viewer, too.
     """
     subject = subject.removeprefix("sub-")
     sessions = find_sessions(out_dir, subject)
     options = read_options(out_dir, subject, run_uuid)
-    crashes = read_crashes(out_dir, subject, run_uuid)
-    headline = _headline(len(errors) or len(crashes))
-    failed = list(errors) or [text.splitlines()[-1] for text in crashes.values() if text]
-    crash = next((text for text in crashes.values() if text), "")
+    crashes = read_crashes(out_dir / f"sub-{subject}" / "log" / run_uuid)
+    failed = list(errors) or _of_crashes(crashes, sessions)
     _clear_figures(out_dir, subject)
     path = out_dir / f"sub-{subject}.html"
     page = Page()
     if not sessions:
-        reasons = ("Nothing was made for this participant: no session gave a derivative.", *failed)
-        _add_failure(page, reasons, crash)
+        nothing = "Nothing was made for this participant: no session gave a derivative."
+        _add_failure(page, (nothing, *(message.text for message in failed)), _last_lines(crashes))
     texts = []
     for number, session in enumerate(sessions):
         heading = session.label if len(sessions) > 1 else None
@@ -56,29 +57,27 @@ def build_report(
         drawn = SessionPage(
             page, out_dir, session, heading=heading, number=number, single_file=single_file, viewer=viewer
         )
-        drawn.add(not_asked, tuple(text for text in failed if concerns(text, session.label)), _last_lines(crash))
-        has_t2 = session.path("T2map.nii.gz") is not None
-        counts = count(session.stacks, session.slices)
-        guided = session.path("desc-guided_T2map.nii.gz") is not None
-        texts.append((heading, methods(counts, session.facts, options, has_t2=has_t2, guided=guided)))
-    said, references = numbered([paragraph for _, paragraphs in texts for paragraph in paragraphs])
+        own = tuple(m.text for m in failed if m.concerns(session.label) and not m.set_aside)
+        drawn.add(not_asked, own, _last_lines(crashes, workflow_name(session.name)))
+        texts.append((heading, paragraphs(done(session, options))))
+    said, references = numbered([paragraph for _, own in texts for paragraph in own])
     after = iter(said)
     parts = [{"session": heading, "text": [next(after) for _ in own]} for heading, own in texts]
     page.add("methods", "methods.html", parts=parts, references=references)
-    page.add("errors", "errors.html", errors=list(errors), crashes=crashes, headline=headline)
+    told = {"errors": [message.text for message in errors], "crashes": {c.file: c.traceback for c in crashes}}
+    page.add("errors", "errors.html", **told, headline=_headline(len(errors) or len(crashes)))
     stages = read_stages(out_dir, subject, run_uuid)
     page.add("about", "about.html", groups=about(out_dir, run_uuid, options, sessions, stages))
     put(page.html(_title(subject, sessions), "Fetal brain T2 mapping by fetalt2prep"), path)
     return path
 
 
-def concerns(message: str, label: str | None) -> bool:
-    """Whether a message is about the session ``ses-<label>``, or about no session in particular."""
-    start = r"(?<![0-9A-Za-z])ses-"
-    if label is None or not re.search(start, message):
-        return not re.search(start, message)
-    names = {re.escape(label), re.sub(r"\W", "_", label)}  # the second as in the name of a workflow
-    return re.search(rf"{start}(?:{'|'.join(names)})(?![0-9A-Za-z+])", message) is not None
+def _of_crashes(crashes: Sequence[Crash], sessions: Sequence[Session]) -> list[Message]:
+    """Messages of crashes; one of a session without derivatives is about none of the page."""
+    label_of = {workflow_name(session.name): session.label for session in sessions}
+    return [
+        Message(session=label_of.get(crash.workflow or "", crash.workflow), text=crash.message) for crash in crashes
+    ]
 
 
 def _add_failure(page: Page, reasons: tuple[str, ...], crash: str) -> None:
@@ -89,16 +88,20 @@ def _add_failure(page: Page, reasons: tuple[str, ...], crash: str) -> None:
         "summary.html",
         session=None,
         verdict=verdict,
-        crash=_last_lines(crash),
+        crash=crash,
         errors=True,
         map=None,
         **content,
     )
 
 
-def _last_lines(crash: str) -> str:
-    """Nothing of an input error: its message is for the user, and stands among the reasons."""
-    lines = crash.splitlines()[-CRASH_LINES:]
+def _last_lines(crashes: Sequence[Crash], workflow: str | None = None) -> str:
+    """Of the first crash, or the first in the workflow of a session or in none.
+
+    Nothing of an input error: its message is for the user, and stands among the reasons.
+    """
+    own = (c.traceback for c in crashes if c.traceback and (workflow is None or c.workflow in (None, workflow)))
+    lines = next(own, "").splitlines()[-CRASH_LINES:]
     return "" if lines and "InputError: " in lines[-1] else "\n".join(lines)
 
 

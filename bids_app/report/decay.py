@@ -32,11 +32,11 @@ class Decay:
     """Standard error of T2; NaN when not known."""
 
     def fitted(self, te_ms: Doubles) -> Doubles:
-        """``S0 exp(-TE / T2)``."""
+        """``S0 exp(-TE / T2)`` at times (time,), ms -> (time,), scanner units."""
         return np.asarray(self.s0 * np.exp(-te_ms / self.t2_ms))
 
     def band(self, te_ms: Doubles) -> tuple[Doubles, Doubles]:
-        """Lower and upper end of the curve's 95 % interval.
+        """Lower and upper end of the curve's 95 % interval at times (time,), ms; both (time,), scanner units.
 
         From the standard error of R2 = 1 / T2 alone, for a fit of ln S weighted by the signal under equal noise in
         every echo.

@@ -72,6 +72,16 @@ class Session:
         found = self.anat / f"{self.prefix}_rec-{self.rec}_{ending}"
         return found if found.is_file() else None
 
+    def stack_image(self, stack: str) -> Path:
+        """The image of a stack as it entered the reconstruction; there is none at the level ``minimal``."""
+        entities, _, suffix = stack.partition(".")[0].rpartition("_")
+        return self.anat / f"{entities}_desc-preproc_{suffix}.nii.gz"
+
+    def stack_mask(self, stack: str) -> Path:
+        """The brain mask of that image."""
+        entities, _, suffix = stack.partition(".")[0].rpartition("_")
+        return self.anat / f"{entities}_desc-brain{'' if suffix == 'T2w' else suffix}_mask.nii.gz"
+
     def echoes(self) -> list[tuple[float, Path]]:
         """Reconstructed echoes as (TE in ms, file), by ascending TE."""
         files = self.anat.glob(f"{self.prefix}_rec-{self.rec}_echo-*_desc-recon_T2w.nii.gz")
@@ -211,13 +221,3 @@ def read_options(out_dir: Path, subject: str, run_uuid: str) -> dict[str, Any]:
 def read_stages(out_dir: Path, subject: str, run_uuid: str) -> Table:
     """Seconds and memory of each step of the run; empty when they were not written."""
     return read_table(out_dir / f"sub-{subject}" / "log" / run_uuid / "stages.tsv")
-
-
-def read_crashes(out_dir: Path, subject: str, run_uuid: str) -> dict[str, str]:
-    """Crash files of this run by name: the traceback, without the inputs that Nipype lists before it."""
-    crashes = {}
-    for path in sorted((out_dir / f"sub-{subject}" / "log" / run_uuid).glob("**/crash*.txt")):
-        text = path.read_text(encoding="utf-8", errors="replace")
-        start = text.rfind("Traceback (most recent call last)")
-        crashes[path.name] = "\n".join(text[max(start, 0) :].strip().splitlines()[-40:])
-    return crashes

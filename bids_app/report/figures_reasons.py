@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
-from bids_app.report.figures_t2 import MARGIN_MM
 from bids_app.report.ink import PAPER_DARK, TEXT_DARK
-from bids_app.report.pictures import VIEWS, box_around, centre_of, columns_of, cut, name_sides, sheet
+from bids_app.report.pictures import columns_of, name_sides, sheet, three_planes
 
 REASONS = (
     ("T2 estimated", "#3d5a6c"),
@@ -31,10 +30,7 @@ def figure_reasons(
     codes: NDArray[np.floating], mask: NDArray[np.bool_], spacing_mm: Sequence[float], *, width_in: float = 11.0
 ) -> Figure:
     """Codes (x, y, z) in the planes of the T2 map; the legend names those that occur in the mask."""
-    box = box_around(mask, spacing_mm, MARGIN_MM)
-    centre = centre_of(mask[box])
-    shown = np.where(mask, codes, 1.0)[box]
-    row = [cut(shown, spacing_mm, axis, centre[axis]) for axis in VIEWS]
+    (row,) = three_planes([np.where(mask, codes, 1.0)], mask, spacing_mm)
     widths, heights = columns_of([row])
     figure, grid = sheet(widths, heights, width_in=width_in, top_in=0.1, right_in=2.1)
     colours = ListedColormap([colour for _, colour in REASONS])

@@ -9,19 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bids_app.report.ink import TEXT_DARK
-from bids_app.report.pictures import (
-    PLANES,
-    VIEWS,
-    box_around,
-    centre_of,
-    columns_of,
-    cut,
-    name_sides,
-    scale_bar,
-    sheet,
-)
-
-MARGIN_MM = 4.0
+from bids_app.report.pictures import PLANES, columns_of, name_sides, scale_bar, sheet, three_planes
 
 
 def shared_window(echoes: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[float, float]:
@@ -43,9 +31,7 @@ def figure_recon(
     ``echoes`` (echo, x, y, z) and ``mask`` (x, y, z) in the order of the closest RAS axes. The gray window is
     :func:`shared_window` unless given, so that the decay from row to row is the decay of the signal.
     """
-    box = box_around(mask, spacing_mm, MARGIN_MM)
-    centre = centre_of(mask[box])
-    rows = [[cut(echo[box], spacing_mm, axis, centre[axis]) for axis in VIEWS] for echo in echoes]
+    rows = three_planes(list(echoes), mask, spacing_mm)
     low, high = window or shared_window(echoes, mask)
     widths, heights = columns_of(rows)
     figure, grid = sheet(widths, heights, width_in=11.0, top_in=0.35)

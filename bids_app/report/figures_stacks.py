@@ -56,7 +56,10 @@ class StackPicture:
 
 
 def gray_window(pixels: NDArray[np.float32], mask: NDArray[np.bool_]) -> tuple[float, float]:
-    """Black and white of a stack: 0 and the 99.5th percentile within the mask (of everything when empty)."""
+    """Black and white of a stack (x, y, z), in its units: 0 and the 99.5th percentile within the mask.
+
+    Of everything when the mask is empty.
+    """
     inside = pixels[mask] if mask.any() else pixels
     return 0.0, max(float(np.nanpercentile(inside, 99.5)), 1e-6)
 

@@ -15,20 +15,8 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from bids_app.report.ink import NO_ANSWER, TEXT_DARK
-from bids_app.report.pictures import (
-    PLANES,
-    VIEWS,
-    Picture,
-    box_around,
-    centre_of,
-    columns_of,
-    cut,
-    name_sides,
-    scale_bar,
-    sheet,
-)
+from bids_app.report.pictures import PLANES, Picture, columns_of, name_sides, scale_bar, sheet, three_planes
 
-MARGIN_MM = 4.0
 T2_COLOURS = "viridis"
 DOUBT_COLOURS = "magma"
 S0_COLOURS = "gray"
@@ -91,10 +79,7 @@ def figure_maps(
 
     Voxels of ``mask`` (x, y, z) that have no value are gray; outside the mask is background.
     """
-    box = box_around(mask, spacing_mm, MARGIN_MM)
-    centre = centre_of(mask[box])
-    inside = [cut(mask[box], spacing_mm, axis, centre[axis]) for axis in VIEWS]
-    rows = [[cut(m.values[box], spacing_mm, axis, centre[axis]) for axis in VIEWS] for m in maps]
+    inside, *rows = three_planes([mask, *(shown.values for shown in maps)], mask, spacing_mm)
     widths, heights = columns_of(rows)
     figure, grid = sheet(widths, heights, width_in=width_in, top_in=0.35, right_in=1.25)
     for r, shown in enumerate(maps):

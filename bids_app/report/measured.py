@@ -33,9 +33,7 @@ def stack_pictures(session: Session, echoes: Echoes = ()) -> list[StackPicture]:
     aside = np.array(session.slices.get("status", []), dtype=np.str_) == "set-aside"
     pictures = []
     for row, stack in enumerate(session.stacks.get("stack", [])):
-        entities, _, suffix = stack.partition(".")[0].rpartition("_")
-        pixels_path = session.anat / f"{entities}_desc-preproc_{suffix}.nii.gz"
-        mask_path = session.anat / f"{entities}_desc-brain{'' if suffix == 'T2w' else suffix}_mask.nii.gz"
+        pixels_path, mask_path = session.stack_image(stack), session.stack_mask(stack)
         if not (pixels_path.is_file() and mask_path.is_file()):
             continue
         pixels, mask = read_volume(pixels_path), read_volume(mask_path)
@@ -142,8 +140,7 @@ def raw_planes(
     names, te = session.stacks.get("stack", []), 1000.0 * numbers(session.stacks, "te_s")
     stacks = []
     for name, time_ms in zip(names, te, strict=True):
-        entities, _, suffix = name.partition(".")[0].rpartition("_")
-        path = session.anat / f"{entities}_desc-preproc_{suffix}.nii.gz"
+        path = session.stack_image(name)
         if abs(time_ms - te_ms) < 0.5 and path.is_file():
             volume = read_volume(path)
             stacks.append(Placed(values=volume.values, affine=volume.affine))
@@ -161,7 +158,7 @@ def raw_planes(
 def sharpness(
     volume: NDArray[np.float32], mask: NDArray[np.bool_], spacing_mm: Sequence[float], centre: Sequence[int]
 ) -> float:
-    """Mean size of the gradient in three planes through the mask, over the mean signal there, per cent per mm.
+    """Mean size of the gradient of a volume (x, y, z) in three planes, over the mean signal there, per cent per mm.
 
     Comparable between volumes in the same planes; noise raises it as well as detail does.
     """

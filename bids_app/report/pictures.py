@@ -24,6 +24,8 @@ SIDES = (("A", "P", "S", "I"), ("R", "L", "S", "I"), ("R", "L", "A", "P"))
 """Left, right, top, bottom of the picture perpendicular to axis 0, 1, 2."""
 VIEWS = (2, 1, 0)
 """Axial, coronal, sagittal: the order in which planes are shown."""
+MARGIN_MM = 4.0
+"""Around the brain in pictures of what was reconstructed."""
 _HALO = [withStroke(linewidth=2.2, foreground=PAPER_DARK)]
 
 
@@ -57,7 +59,7 @@ def cut(volume: NDArray[np.generic], spacing_mm: Sequence[float], axis: int, ind
 
 
 def box_around(mask: NDArray[np.bool_], spacing_mm: Sequence[float], margin_mm: float) -> tuple[slice, slice, slice]:
-    """Ranges of the mask's bounding box with a margin; the whole volume for an empty mask."""
+    """Ranges of the bounding box of a mask (x, y, z) with a margin; the whole volume for an empty mask."""
     if not mask.any():
         return (slice(None), slice(None), slice(None))
     ranges = []
@@ -69,12 +71,24 @@ def box_around(mask: NDArray[np.bool_], spacing_mm: Sequence[float], margin_mm: 
 
 
 def centre_of(mask: NDArray[np.bool_]) -> tuple[int, int, int]:
-    """Index nearest to the mask's centre of mass; the middle of the volume for an empty mask."""
+    """Index nearest to the centre of mass of a mask (x, y, z); the middle of the volume for an empty mask."""
     if not mask.any():
         x, y, z = (n // 2 for n in mask.shape)
         return (x, y, z)
     x, y, z = (round(float(c)) for c in np.argwhere(mask).mean(axis=0))
     return (x, y, z)
+
+
+def three_planes(
+    volumes: Sequence[NDArray[np.generic]], mask: NDArray[np.bool_], spacing_mm: Sequence[float]
+) -> list[list[Picture]]:
+    """Volumes (x, y, z) cut in the planes of ``VIEWS`` through the middle of the brain: (volume, plane).
+
+    Each picture is the box around the mask (x, y, z) with ``MARGIN_MM`` around it.
+    """
+    box = box_around(mask, spacing_mm, MARGIN_MM)
+    centre = centre_of(mask[box])
+    return [[cut(volume[box], spacing_mm, axis, centre[axis]) for axis in VIEWS] for volume in volumes]
 
 
 def columns_of(pictures: Sequence[Sequence[Picture]]) -> tuple[list[float], list[float]]:

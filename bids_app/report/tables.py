@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bids_app.methods.text import milliseconds
 from bids_app.report.derivatives import Table, numbers, short_label
 from bids_app.report.figures_regions import RegionT2
 from bids_app.report.t2_volumes import T2Volumes
-from bids_app.report.words import Counts, milliseconds, own_words, plural, quartiles
+from bids_app.report.words import Counts, own_words, plural, quartiles
 
 STACK_COLUMNS = (
     "Stack",
@@ -52,13 +53,13 @@ def cards(
         spread = f"middle half {found[0]:.0f} to {found[2]:.0f} ms; fluid included"
         found_cards.append(Card(label="Median T2, brain mask", value=f"{found[1]:.0f}", unit="ms", detail=spread))
     if snr:
-        detail = f"signal over noise of a pixel at {milliseconds(list(counts.te_ms))}"
+        detail = f"signal over noise of a pixel at {milliseconds(counts.te_ms)}"
         found_cards.append(Card(label="SNR per echo time", value=" / ".join(f"{v:.0f}" for v in snr), detail=detail))
     if math.isfinite(counts.rotation_deg):
         shift = f"and {counts.shift_mm:.1f} mm, median over slices"
         found_cards.append(Card(label="Slice motion", value=f"{counts.rotation_deg:.1f}°", detail=shift))
     stacks = f"{counts.n_used_stacks} of {plural(counts.n_stacks, 'stack')}"
-    times = f" at {milliseconds(list(counts.te_ms))}" if counts.te_ms else ""
+    times = f" at {milliseconds(counts.te_ms)}" if counts.te_ms else ""
     if counts.n_slices:
         kept = f"{counts.n_used_slices} of {counts.n_slices}"
         found_cards.append(Card(label="Slices used", value=kept, detail=f"from {stacks}{times}"))

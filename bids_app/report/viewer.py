@@ -19,7 +19,6 @@ from bids_app.report.t2_volumes import T2Volumes
 
 MAX_VOXELS = 1_500_000
 """Of a volume in the page; larger ones are averaged over blocks."""
-INT16_MAX = 32767
 
 
 @dataclass(frozen=True, kw_only=True)

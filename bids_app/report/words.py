@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_app.methods.text import milliseconds
 from bids_app.report.derivatives import Session, Table, numbers, short_label
 
 T2Values = NDArray[np.float32]
@@ -50,12 +51,6 @@ def count(stacks: Table, slices: Table) -> Counts:
     )
 
 
-def milliseconds(te_ms: tuple[float, ...] | list[float]) -> str:
-    """``300, 397 and 600 ms``."""
-    texts = [f"{te:g}" for te in te_ms]
-    return " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]])) + " ms"
-
-
 def plural(n: int, word: str) -> str:
     """``1 stack``, ``2 stacks``."""
     return f"{n} {word}" if n == 1 else f"{n} {word}s"
@@ -88,7 +83,7 @@ def summary(counts: Counts, t2_ms: T2Values | None, *, reconstructed: bool, not_
 
     ``not_asked`` takes the place of the sentence that says why something is missing.
     """
-    te = f"{plural(len(counts.te_ms), 'echo time')} ({milliseconds(list(counts.te_ms))})"
+    te = f"{plural(len(counts.te_ms), 'echo time')} ({milliseconds(counts.te_ms)})"
     said = [f"{counts.n_used_stacks} of {plural(counts.n_stacks, 'stack')} were used, at {te}."] if counts.te_ms else []
     if counts.n_slices:
         kept = share(counts.n_used_slices, counts.n_slices)

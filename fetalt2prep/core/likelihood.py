@@ -1,7 +1,8 @@
 """How far measured magnitudes are from a signal, for two kinds of noise: what a fit by maximum likelihood needs.
 
-Each function gives, element by element, the negative logarithm of the likelihood up to a constant, and its first and
-second derivative by the signal.
+``gaussian`` and ``rician`` give, element by element of tensors (*,) that broadcast, the negative logarithm of the
+likelihood up to a constant, and its first and second derivative by the signal. All signals are in one unit, weights in
+its inverse square.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def rician(signal: Tensor, measured: Tensor, weight: Tensor) -> tuple[Tensor, Te
 def rician_information(snr: Tensor) -> Tensor:
     """Fisher's information of one magnitude about its signal, in units of 1 / sigma^2; 0 at no signal, 1 far above.
 
-    Linear between values integrated once.
+    snr: signal over sigma, (*,) -> (*,). Linear between values integrated once.
     """
     table = _information_table().to(snr)
     place = (snr / TABLE_STEP).clamp(0, len(table) - 1.001)
@@ -61,7 +62,10 @@ def _information_table() -> Tensor:
 
 
 def rician_mean(signal: Tensor, sigma: Tensor | float) -> Tensor:
-    """Expected magnitude of a signal in noise: ``sigma sqrt(pi/2) L_1/2(-S^2 / 2 sigma^2)``, above the signal."""
+    """Expected magnitude of a signal in noise: ``sigma sqrt(pi/2) L_1/2(-S^2 / 2 sigma^2)``, above the signal.
+
+    signal: (*,), not negative; sigma: of each part of the complex signal, in the same unit.
+    """
     half = (signal / sigma).square() / 4
     laguerre = (1 + 2 * half) * torch.special.i0e(half) + 2 * half * torch.special.i1e(half)
     return sigma * (torch.pi / 2) ** 0.5 * laguerre

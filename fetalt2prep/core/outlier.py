@@ -13,7 +13,7 @@ LOST, MOST_LOST = 0.1, 0.35  # weight below which a slice is lost; largest share
 
 
 def robust_sigma(residual: Tensor, least: float = 1e-6) -> float:
-    """Standard deviation of the bulk of the residuals, 1.4826 times the median absolute value."""
+    """Standard deviation of the bulk of the residuals (*,), 1.4826 times the median absolute value; in their unit."""
     return max(float(MAD_TO_SIGMA * residual.abs().median()), least)
 
 

@@ -60,7 +60,7 @@ def load_mask(
 def corner_distance_mm(
     shape: tuple[int, ...], first_affine: NDArray[np.float64], second_affine: NDArray[np.float64]
 ) -> float:
-    """Largest distance in world space between corners of the same index box under two affines, mm."""
+    """Largest distance in the world between corners of one index box (x, y, z) under two affines (4, 4), mm."""
     corners = np.array(list(product(*((0, n - 1) for n in shape))), dtype=np.float64)
     change = second_affine - first_affine
     return float(np.linalg.norm(corners @ change[:3, :3].T + change[:3, 3], axis=1).max())
@@ -72,7 +72,10 @@ def share_outside(
     shape: tuple[int, ...],
     affine: NDArray[np.float64],
 ) -> float:
-    """Share of a mask's voxels, 0 to 1, whose centres lie outside the voxels of another grid."""
+    """Share of the voxels of a mask (x, y, z), 0 to 1, whose centres lie outside the voxels of another grid.
+
+    The grids: their shapes, and affines (4, 4) from index to world, mm.
+    """
     mask_to_stack = np.linalg.inv(affine) @ mask_affine
     index = np.argwhere(mask) @ mask_to_stack[:3, :3].T + mask_to_stack[:3, 3]
     return float(np.mean(((index < -0.5) | (index > np.array(shape) - 0.5)).any(axis=1)))
@@ -84,7 +87,7 @@ def resample_nearest(
     shape: tuple[int, ...],
     affine: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
-    """Value of ``mask`` at the voxel centres of another grid; False outside it."""
+    """Value of a mask (x, y, z) at the voxel centres of the grid of ``shape`` and ``affine``; False outside it."""
     stack_to_mask = np.linalg.inv(mask_affine) @ affine
     taken = ndimage.affine_transform(
         mask.astype(np.uint8),

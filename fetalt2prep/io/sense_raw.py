@@ -20,7 +20,6 @@ from fetalt2prep.io.ismrmrd_schema import NOT_IMAGING, flagged
 from fetalt2prep.io.kt_files import stack_affine
 from fetalt2prep.io.sidecar import InputError
 
-CHOICES = ("contrast", "repetition")
 OTHER_COUNTERS = ("phase", "set", "kspace_encode_step_2")
 
 

@@ -23,7 +23,6 @@ NAMES = {
     "b1": "B1map",
 }
 CODES = {"reason": "reason", "n_echoes": "nechoes"}
-MIN_CONVERGED = 0.999
 
 
 def write_fit(fit: T2Fit, affine: NDArray[np.float64], folder: Path) -> dict[str, Path]:

@@ -76,31 +76,13 @@ class FabianLevel:
 LEVELS: dict[str, MotionLevel | FabianLevel] = {
     "none": MotionLevel(walk_mm=0, walk_deg=0, jump_probability=0, jump_mm=0, jump_deg=0, between_mm=0, between_deg=0),
     "mild": MotionLevel(
-        walk_mm=0.20,
-        walk_deg=0.35,
-        jump_probability=0.03,
-        jump_mm=1,
-        jump_deg=2,
-        between_mm=1.0,
-        between_deg=2,
+        walk_mm=0.20, walk_deg=0.35, jump_probability=0.03, jump_mm=1, jump_deg=2, between_mm=1.0, between_deg=2
     ),
     "moderate": MotionLevel(
-        walk_mm=0.40,
-        walk_deg=0.70,
-        jump_probability=0.05,
-        jump_mm=3,
-        jump_deg=5,
-        between_mm=2.0,
-        between_deg=4,
+        walk_mm=0.40, walk_deg=0.70, jump_probability=0.05, jump_mm=3, jump_deg=5, between_mm=2.0, between_deg=4
     ),
     "severe": MotionLevel(
-        walk_mm=0.70,
-        walk_deg=1.20,
-        jump_probability=0.05,
-        jump_mm=4,
-        jump_deg=8,
-        between_mm=3.0,
-        between_deg=7,
+        walk_mm=0.70, walk_deg=1.20, jump_probability=0.05, jump_mm=4, jump_deg=8, between_mm=3.0, between_deg=7
     ),
     "fabian-slight": FabianLevel(shift_mm=1, turn_deg=2),
     "fabian-moderate": FabianLevel(shift_mm=3, turn_deg=5),

@@ -1,6 +1,7 @@
 """Slice profiles: what share of the signal comes from where along the slice normal.
 
 Every profile is known by its running integral, so that the share of a layer is exact however thick the layer is.
+Offsets along the normal, from the middle of the slice, are arrays of any shape in millimetres; shares have that shape.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def spin_echo(m0: Floats, t2_s: Floats, te_s: float) -> Floats:
 
 
 def bin_mean(volume: Floats | NDArray[np.bool_], factor: int = BINNING) -> Floats:
-    """Mean of blocks of ``factor`` voxels along each axis; sizes must be divisible."""
+    """Mean of blocks of ``factor`` voxels along each axis of a volume (x, y, z), whose sizes it must divide."""
     total = np.zeros([n // factor for n in volume.shape], np.float32)
     for corner in np.ndindex(factor, factor, factor):
         total += volume[tuple(slice(start, None, factor) for start in corner)]
@@ -43,14 +43,14 @@ def bin_mean(volume: Floats | NDArray[np.bool_], factor: int = BINNING) -> Float
 
 
 def bin_labels(labels: NDArray[np.uint8], factor: int = BINNING) -> NDArray[np.uint8]:
-    """Most frequent label of each block; of equals the smallest, but empty comes last."""
+    """Most frequent label of each block of labels (x, y, z); of equals the smallest, but empty comes last."""
     present = [value for value in np.unique(labels).tolist() if value != Label.EMPTY] + [int(Label.EMPTY)]
     share = np.stack([bin_mean(labels == value, factor) for value in present])
     return np.asarray(np.take(present, np.argmax(share, axis=0)), np.uint8)
 
 
 def bin_affine(affine: NDArray[np.float64], factor: int = BINNING) -> NDArray[np.float64]:
-    """Affine of the blocks of a grid."""
+    """Affine (4, 4) of the blocks of a grid: index of the block to its centre, mm."""
     binned = affine.copy()
     binned[:3, :3] *= factor
     binned[:3, 3] += affine[:3, :3].sum(1) * (factor - 1) / 2
@@ -72,7 +72,10 @@ def build_truth(
     affine: NDArray[np.float64],
     te_s: NDArray[np.float64],
 ) -> Truth:
-    """Truth from fine maps of the head at rest: what a noise-free scan of the binned voxels gives."""
+    """Truth from fine maps of the head at rest: what a noise-free scan of the binned voxels gives.
+
+    labels, m0, t2_s: (x, y, z) on the fine grid, whose ``affine`` is (4, 4), mm; te_s: (echo,).
+    """
     echoes = np.stack([bin_mean(spin_echo(m0, t2_s, float(te))) for te in te_s])
     binned = bin_labels(labels)
     return Truth(

@@ -77,7 +77,7 @@ def test_without_a_stack_left_the_participant_fails_and_the_tables_are_there(
     rows = [f"sub-01_acq-good_echo-{n}_T2w\tfalse" for n in (1, 2, 3)]
     mine.write_text("\n".join(["stack\tuse", *rows, ""]))
     assert app(bids, tmp_path, "--select", str(mine)) == 1
-    (said,) = (tmp_path / "out" / "sub-01" / "log").rglob("messages.txt")
+    (said,) = (tmp_path / "out" / "sub-01" / "log").rglob("messages.tsv")
     names = ", ".join(f"sub-01_acq-good_echo-{n}_T2w" for n in (1, 2, 3))
     assert f"No stack can be used. {names}: mine.tsv says do not use" in said.read_text()
     assert table(tmp_path, "quality")["use"] == ["false"] * 3

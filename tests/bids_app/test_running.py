@@ -18,7 +18,8 @@ from nipype.interfaces.utility import Function, Merge
 from nipype.pipeline import engine as pe
 from nipype.utils.filemanip import loadpkl
 
-from bids_app.execute import StageLines, configure, is_parallel, read_crashes, run_workflow
+from bids_app.crashes import read_crashes
+from bids_app.execute import StageLines, configure, is_parallel, run_workflow
 from bids_app.log import run_log
 from bids_app.main import run
 from bids_app.options import OptionError, RunOptions
@@ -87,7 +88,7 @@ def test_two_runs_beside_each_other(bids: Path, write_stack: WriteStack, tmp_pat
     third = app(bids, tmp_path, "--participant-label", "01")
     assert first.wait() == second.wait() == 0
     assert third == 1
-    (said,) = (tmp_path / "out" / "sub-01" / "log").rglob("messages.txt")
+    (said,) = (tmp_path / "out" / "sub-01" / "log").rglob("messages.tsv")
     assert "sub-01: another run is at work on it" in said.read_text()
     for subject in ("01", "02"):
         assert (tmp_path / "out" / f"sub-{subject}" / "anat" / f"sub-{subject}_acq-good_rec-inr_T2map.nii.gz").is_file()
@@ -140,7 +141,7 @@ def test_a_worker_that_the_system_kills_is_reported_and_the_others_go_on(tmp_pat
     stages = StageLines([])
     trouble = run_workflow(workflow, options, stages, parallel=True)
     assert trouble
-    said = read_crashes(tmp_path / "log")
+    said = [crash.message for crash in read_crashes(tmp_path / "log")]
     assert any(message.startswith("victim: MemoryError: a process was killed") for message in said)
     assert all("out of memory" in message for message in said)
 

@@ -18,6 +18,7 @@ import pytest
 
 from bids_app.group.page import write_page
 from bids_app.group.sessions import session_row
+from bids_app.messages import Message
 from bids_app.report.build import build_report
 from bids_app.report.derivatives import find_sessions
 from fetalt2prep.io.tables import write_tsv
@@ -107,7 +108,7 @@ def measured(anat: Path, subject: str, mask: np.ndarray, notes: str) -> None:
 
 def test_a_report_opens_without_a_network_and_all_of_it_works(tmp_path: Path, look: Any) -> None:
     session(tmp_path, "01", notes=EVIL)
-    page = build_report(tmp_path, "01", run_uuid="run1", errors=[EVIL], single_file=True)
+    page = build_report(tmp_path, "01", run_uuid="run1", errors=[Message(text=EVIL)], single_file=True)
     said = look(page)
     clean(said)
     assert said["title"] == "sub-01"  # no script of the data set ran
@@ -122,7 +123,7 @@ def test_a_failed_participant_has_a_page(tmp_path: Path, look: Any) -> None:
     log = tmp_path / "sub-02" / "log" / "run1"
     log.mkdir(parents=True)
     (log / "crash-1.txt").write_text("Traceback (most recent call last):\n  File x\nValueError: no stack is left\n")
-    page = build_report(tmp_path, "02", run_uuid="run1", errors=["no stack is left"])
+    page = build_report(tmp_path, "02", run_uuid="run1", errors=[Message(text="no stack is left")])
     clean(look(page))
 
 

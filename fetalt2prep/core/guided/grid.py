@@ -45,17 +45,20 @@ class FineGrid:
 
     @property
     def voxel_mm(self) -> tuple[float, float, float]:
-        """Edges of a fine voxel."""
+        """Edges of a fine voxel, mm."""
         x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(x), float(y), float(z)
 
     def nearest(self, values: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """A coarse mask on the fine grid: that of the coarse voxel in which a fine one's centre lies."""
+        """A mask on the whole coarse grid (x, y, z), on the fine one: that of the coarse voxel around its centre."""
         idx = [((np.arange(n) + 0.5) / factor).astype(int) for n, factor in zip(self.shape, self.factors, strict=True)]
         return np.asarray(values[self.box][np.ix_(*idx)])
 
     def pasted(self, values: NDArray[np.float32], outside: float) -> tuple[NDArray[np.float32], Doubles]:
-        """Values on the fine grid with its affine; where nothing got finer, on the whole grid of the maps."""
+        """Values on the fine grid (x, y, z) with its affine; where nothing got finer, on the whole grid of the maps.
+
+        outside: the value of what the fine grid leaves out.
+        """
         if self.finer:
             return values, self.affine
         whole = np.full(self.whole_shape, outside, np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fetalt2prep.core.guided.given import CoarseMaps, Guide, check_inputs, without_t1
 from fetalt2prep.core.guided.options import GuidedOptions
-from fetalt2prep.core.guided.stages import NOISE_ALONE, Stages
+from fetalt2prep.core.guided.stages import NOISE_ALONE, Stage, Stages
 from fetalt2prep.core.guided.trust import Trust, trust_guide
 from fetalt2prep.core.guided.unknowns import Maps
 from fetalt2prep.core.guided.use import FOREIGN_AT_FIRST, is_foreign, use_of
@@ -96,11 +96,18 @@ def refine(
         found = alone
     elif len(used) < len(tried):
         found = stages.by_edges(alone.maps, used, trusts)
-    worst = torch.stack([t.mismatch for t in trusts.values()]).amax(0) if trusts else torch.zeros_like(inside)
     rows = account(guides, trusts, uses, mask)
     for row in rows["guides"]:
         if row["name"] in misfits and judged:
             row["misfit"] = {"with_its_values": misfits[row["name"]], "allowed": most}
+    return _refined(found, coarse, inside, trusts.values(), rows)
+
+
+def _refined(
+    found: Stage, coarse: CoarseMaps, inside: Tensor, trusts: Collection[Trust], rows: dict[str, Any]
+) -> Refined:
+    """The maps of a fit within ``inside`` (*grid), 0 or 1, the worst mismatch of all guides, and the account."""
+    worst = torch.stack([trust.mismatch for trust in trusts]).amax(0) if trusts else torch.zeros_like(inside)
     return Refined(
         pd=inside * found.maps.pd,
         t2_s=inside / found.maps.r2,

@@ -95,7 +95,7 @@ def into_stack(rough: Rough, at: Alignment, points_mm: Tensor) -> Tensor:
 
 
 def out_of_stack(rough: Rough, at: Alignment, points_mm: Tensor) -> Tensor:
-    """Inverse of :func:`into_stack`."""
+    """Inverse of :func:`into_stack`: where points of the stack (*, 3), mm, lie in the common space."""
     return (points_mm - rough.centre_mm) @ at.rotation.T + rough.centre_mm + at.shift_mm
 
 

@@ -15,6 +15,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_app.messages import Message
 from bids_app.report.build import build_report
 from bids_app.report.derivatives import find_sessions, short_label, stack_motions
 from bids_app.report.measured import stack_pictures
@@ -296,7 +297,7 @@ def test_text_of_the_dataset_is_escaped_wherever_it_comes_from(make_session) -> 
     )
     (log / "app.toml").write_text(f'model = "{EVIL}"\n')
     (out_dir / "dataset_description.json").write_text(json.dumps({"GeneratedBy": [{"Name": EVIL, "Version": EVIL}]}))
-    page = build(out_dir, errors=[EVIL])
+    page = build(out_dir, errors=[Message(text=EVIL)])
     assert not [script for _, script in page.scripts if "owned" in script]
     assert len(page.scripts) == 4  # two of ours, the library of the viewer, its volumes
     for section in ("summary", "inputs", "errors", "about"):
