@@ -150,9 +150,9 @@ def _others_and_same(rows: Rows, name: str) -> list[tuple[Rows, Rows]]:
     longest = max((row["steps"] for key, row in rows.items() if key.startswith(f"{name}:")), default=0)
     found = []
     for seed in sorted({row["seed"] for row in rows.values()}):
-        both = [rows.get(denoise_left_out.key_of(name, label, seed)) for label in ("others", "same")]
-        if all(row is not None and row["steps"] == longest for row in both):
-            found.append((both[0], both[1]))
+        others, same = (rows.get(denoise_left_out.key_of(name, label, seed)) for label in ("others", "same"))
+        if others and same and others["steps"] == same["steps"] == longest:
+            found.append((others, same))
     return found
 
 
