@@ -115,27 +115,45 @@ def real(rows: Rows) -> str:
         lines.append([
             run, f"`{method}`", f"{row['noise_before']:.1f}", f"{row['noise_after']:.1f}",
             f"{100 * (row['mean_ratio'] - 1):+.2f} %", f"{row['taken_over_noise']:.2f}", f"{row['residual_alike']:.2f}",
-            f"{row['residual_anatomy']:.2f}", f"{100 * row['fine_share']:.1f} %",
+            f"{row['residual_anatomy']:.2f}", f"{100 * row['fine_share']:.1f} %", f"{row['cpu_s']:.1f}",
+            f"{row['whole_stack_cpu_s']:.1f}" if "whole_stack_cpu_s" in row else "",
         ])  # fmt: skip
     head = ["run", "method", "noise", "after", "change of the mean", "residual over noise", "residual: neighbours",
-            "residual: fine structure", "share of it"]  # fmt: skip
+            "residual: fine structure", "share of it", "CPU (s)", "whole stack"]  # fmt: skip
     return table(head, lines)
 
 
 def left_out(rows: Rows) -> str:
-    """Models trained on the others, and on the same."""
+    """Models trained on the others, and on the same: means over the seeds, and what each of them lost."""
     lines = []
     for name in denoise_left_out.SETS:
-        others, same = (rows.get(f"{name}: {label}") for label in ("others", "same"))
-        if others and same:
-            numbers = [f"{others[k]:.2f}" for k in ("psnr_in", "psnr")] + [f"{same['psnr']:.2f}"]
-            similar = [f"{others['ssim_in']:.3f}", f"{others['ssim']:.3f}", f"{same['ssim']:.3f}"]
-            lost = f"{same['psnr'] - others['psnr']:+.2f}"
-            cells = [f"{a} / {b}" for a, b in zip(similar, numbers, strict=True)]
-            lines.append([name, *cells, lost, f"{others['steps']}, {others['scenes']}", PUBLISHED.get(name, "")])
-    head = ["", "input: SSIM / PSNR", "trained on the others", "trained on the same", "lost (dB)", "steps, scenes",
-            "paper, PSNR: input, left-out, same"]  # fmt: skip
+        pairs = _others_and_same(rows, name)
+        if pairs:
+            others, same = (
+                {key: float(np.mean([row[key] for row in kind])) for key in ("psnr_in", "ssim_in", "psnr", "ssim")}
+                for kind in zip(*pairs, strict=True)
+            )
+            lost = [pair[1]["psnr"] - pair[0]["psnr"] for pair in pairs]
+            lines.append([
+                name, f"{others['ssim_in']:.3f} / {others['psnr_in']:.2f}",
+                *(f"{mean['ssim']:.3f} / {mean['psnr']:.2f}" for mean in (others, same)), f"{np.mean(lost):+.2f}",
+                ", ".join(f"{value:+.2f}" for value in lost), "{steps}, {scenes}".format(**pairs[0][0]),
+                PUBLISHED.get(name, ""),
+            ])  # fmt: skip
+    head = ["", "input: SSIM / PSNR", "trained on the others", "trained on the same", "lost (dB)", "by each seed",
+            "steps, scenes", "paper, PSNR: input, left-out, same"]  # fmt: skip
     return table(head, lines)
+
+
+def _others_and_same(rows: Rows, name: str) -> list[tuple[Rows, Rows]]:
+    """Rows of every seed that has both networks of the longest schedule of the set."""
+    longest = max((row["steps"] for key, row in rows.items() if key.startswith(f"{name}:")), default=0)
+    found = []
+    for seed in sorted({row["seed"] for row in rows.values()}):
+        others, same = (rows.get(denoise_left_out.key_of(name, label, seed)) for label in ("others", "same"))
+        if others and same and others["steps"] == same["steps"] == longest:
+            found.append((others, same))
+    return found
 
 
 def plain(rows: Rows) -> str:

@@ -15,6 +15,7 @@ class _DenoiseInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc="stack, slices last")
     in_mask = File(exists=True, desc="brain mask on the stack's grid; only its surroundings are denoised")
     method = traits.Enum(DEFAULT_DENOISER, tuple(DENOISERS), usedefault=True, desc="one of DENOISERS")
+    weights = File(exists=True, desc="of unet, as train-denoiser leaves them, card beside; undefined: the package's")
 
 
 class _DenoiseOutputSpec(TraitedSpec):
@@ -40,7 +41,10 @@ class Denoise(SimpleInterface):
         in_mask = self.inputs.in_mask
         mask = read_volume(Path(in_mask))[0] > 0 if isinstance(in_mask, str) else None
         sigma = estimate_noise_sigma(pixels, mask)
-        found = denoise_stack(self.inputs.method, pixels, sigma, mask)
+        weights = self.inputs.weights
+        found = denoise_stack(
+            self.inputs.method, pixels, sigma, mask, Path(weights) if isinstance(weights, str) else None
+        )
         if found.note:
             logging.getLogger("nipype.interface").warning("%s: %s", in_file.name, found.note)
         out_file = save_volume(found.pixels, affine, Path(runtime.cwd) / in_file.name)

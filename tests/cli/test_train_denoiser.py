@@ -10,7 +10,9 @@ import torch
 from PIL import Image
 
 from fetalt2prep.cli.main import run
-from fetalt2prep.core.denoise.unet.train import TrainOptions, draw_batch, gain_db
+from fetalt2prep.core.denoise.unet.loss import cascade_loss
+from fetalt2prep.core.denoise.unet.train import DenoiserTraining, TrainOptions, draw_batch, gain_db
+from fetalt2prep.core.fit import fit
 from fetalt2prep.io.denoiser_weights import load_denoiser
 from fetalt2prep.io.weights import sha256_of
 from fetalt2prep.sim.pairs.pair import pair_dtype
@@ -91,6 +93,27 @@ def test_batches_show_the_same_part_of_both_images_and_depend_on_seed_and_step_a
     assert not torch.equal(draw_batch(options, lambda n: pairs, 6)[0], measured)
     with pytest.raises(ValueError, match="smaller than the crop"):
         draw_batch(TrainOptions(crop=80, n_scenes=1, n_first=1), lambda n: pairs, 0)
+
+
+def test_one_stage_is_trained_first_then_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = np.zeros(2, pair_dtype(40))
+    pairs["target"] = np.random.default_rng(0).uniform(0.2, 1, (2, 40, 40))
+    pairs["measured"], pairs["sigma"], pairs["error"] = pairs["target"] + 0.1, 0.1, 0.1
+    stages: list[int] = []
+
+    def counted(target: torch.Tensor, found: list[torch.Tensor], n_stages: int, *more: object) -> torch.Tensor:
+        stages.append(n_stages)
+        assert len(found) == 2 * n_stages
+        return cascade_loss(target, found, n_stages)
+
+    monkeypatch.setattr("fetalt2prep.core.denoise.unet.train.cascade_loss", counted)
+    options = TrainOptions(
+        n_steps=4, batch_size=2, crop=32, widths=(4, 8), n_scenes=1, n_first=1, single_share=0.5, warm_up=1
+    )
+    network = fit(DenoiserTraining(options, lambda n: pairs), options.n_steps).state.network
+    assert stages == [1, 1, 2, 2]
+    assert network.n_stages == 2
+    assert not torch.equal(network.residual.head.weight, torch.zeros_like(network.residual.head.weight))
 
 
 def test_a_tenth_of_the_error_is_twenty_decibels() -> None:

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from fetalt2prep.core.denoise.options import DENOISERS, WITHOUT_FLOOR
+from fetalt2prep.core.denoise.unet.cascade import DenoisingCascade
 from fetalt2prep.core.t2.fit import T2Reason
 from fetalt2prep.interfaces.denoise import Denoise
 from fetalt2prep.interfaces.denoise_series import DenoiseSeries
 from fetalt2prep.interfaces.t2 import FitT2
+from fetalt2prep.io.denoiser_weights import save_denoiser
 from fetalt2prep.io.sidecar import InputError
 
 from .conftest import SessionFiles, ellipsoid
@@ -59,6 +61,9 @@ def test_the_network_denoises_a_stack_and_takes_its_floor_off(tmp_path: Path) ->
     assert found.noise_floor == 0
     assert found.noise_sigma == pytest.approx(8, rel=0.2)
     assert np.std(nib.load(found.out_file).get_fdata() - truth) < 0.6 * 8
+    untrained = save_denoiser(DenoisingCascade((4, 8)), tmp_path / "own.safetensors")
+    own = Denoise(in_file=str(tmp_path / "stack.nii.gz"), method="unet", weights=str(untrained)).run().outputs
+    np.testing.assert_allclose(nib.load(own.out_file).get_fdata(), stack.astype("f4"), rtol=1e-5)  # it adds nothing
 
 
 def test_a_series_is_denoised_on_its_grid(tmp_path: Path) -> None:
