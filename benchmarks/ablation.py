@@ -54,14 +54,14 @@ def weights_of_one() -> AbstractContextManager[object]:
     return stack
 
 
-def whole_stacks(resolution_mm: float) -> tuple[Level, ...]:
+def whole_stacks(resolution_mm: float, *, one_side: bool = False) -> tuple[Level, ...]:
     """The schedule with every stack moving as a whole to the end."""
-    return tuple(replace(level, move="stack") for level in levels(resolution_mm))
+    return tuple(replace(level, move="stack") for level in levels(resolution_mm, one_side=one_side))
 
 
-def one_lattice(resolution_mm: float) -> tuple[Level, ...]:
+def one_lattice(resolution_mm: float, *, one_side: bool = False) -> tuple[Level, ...]:
     """The schedule with every level at the resolution."""
-    return tuple(replace(level, spacing_mm=resolution_mm) for level in levels(resolution_mm))
+    return tuple(replace(level, spacing_mm=resolution_mm) for level in levels(resolution_mm, one_side=one_side))
 
 
 def stay(slices: Slices) -> tuple[Rigid, dict[str, float]]:

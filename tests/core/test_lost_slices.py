@@ -12,7 +12,9 @@ import torch
 from fetalt2prep.core.geometry import Rigid, best_rigid, rotation_matrix
 from fetalt2prep.core.recon.company import company, prices
 from fetalt2prep.core.recon.joint import reconstruct
-from fetalt2prep.core.recon.lost_slices import FAR, judge, search_lost, seen_from_one_side
+from fetalt2prep.core.recon.lost_slices import FAR, judge, search_lost
+from fetalt2prep.core.recon.one_side import seen_from_one_side
+from fetalt2prep.core.recon.schedule import levels
 from fetalt2prep.core.recon.slices import Slices, flatten
 from fetalt2prep.core.stack import Stack
 
@@ -185,3 +187,9 @@ def test_when_most_disagree_none_is_called_lost(phantom):
     ]
     slices = flatten(stacks)
     assert not bool(judge(slices, Rigid.identity(slices.centres_mm)).lost.any())
+
+
+def test_parallel_slices_are_registered_half_as_often():
+    rounds = [[level.rounds for level in levels(0.8, one_side=alone)] for alone in (True, False)]
+    assert [one <= other for one, other in zip(*rounds, strict=True)] == [True] * 4
+    assert sum(rounds[0]) < sum(rounds[1])

@@ -36,7 +36,7 @@ points_at_once = int(sys.argv[3]) or None
 stacks = Phantom().session((0.08, 0.14, 0.26))
 options = ReconOptions(field=sys.argv[1], resolution_mm=float(sys.argv[2]))
 few = [dataclasses.replace(x, rounds=1, steps=2, last_steps=1) for x in joint.levels(options.resolution_mm)]
-joint.levels = lambda _: few[-1:]
+joint.levels = lambda _, **__: few[-1:]
 expected, held = size_of(stacks, options).mb(points_at_once), resident_mb()
 with tight_heap() as tight:
     joint.reconstruct(stacks, options, points_at_once=points_at_once)
@@ -49,7 +49,7 @@ print(expected, peak * 1024 / 1e6 - held, tight)
 def few_steps(monkeypatch):
     """All levels of a reconstruction, with two or three steps each: enough for sizes and pieces, not for T2."""
     few = {mm: [replace(x, rounds=1, steps=2, last_steps=1) for x in joint.levels(mm)] for mm in (1.5, 2.5)}
-    monkeypatch.setattr(joint, "levels", few.__getitem__)
+    monkeypatch.setattr(joint, "levels", lambda mm, **_: few[mm])
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of memory where Linux says it")

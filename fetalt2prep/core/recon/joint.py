@@ -36,6 +36,7 @@ from fetalt2prep.core.recon.fitted import FittedField
 from fetalt2prep.core.recon.lattice import Lattice
 from fetalt2prep.core.recon.lost_slices import search_lost
 from fetalt2prep.core.recon.motion_siren import MotionSiren
+from fetalt2prep.core.recon.one_side import seen_from_one_side
 from fetalt2prep.core.recon.options import ReconOptions
 from fetalt2prep.core.recon.output import collect
 from fetalt2prep.core.recon.packages import with_found_packages
@@ -100,7 +101,7 @@ def reconstruct(
     motion: MotionSiren | None = None
     method: FieldFit | None = None
     packages_told: str | None = None
-    for level in levels(options.resolution_mm):  # coarse to fine
+    for level in levels(options.resolution_mm, one_side=seen_from_one_side(slices, poses)):  # coarse to fine
         if level.move == "package":
             if not known and method is not None:
                 slices, packages_told = _find_packages(slices, method, poses, trust)

@@ -19,13 +19,13 @@ from fetalt2prep.core.geometry import Rigid, rotation_matrix
 from fetalt2prep.core.outlier import MOST_LOST
 from fetalt2prep.core.recon.company import Company, company, prices
 from fetalt2prep.core.recon.many_starts import Template, best_motion, turns
+from fetalt2prep.core.recon.one_side import seen_from_one_side
 from fetalt2prep.core.recon.rough_volumes import RoughVolumes, bright_slices, echo_free
 from fetalt2prep.core.recon.slices import Slices
 
 LOST_SHARE = 0.75  # of the median slice's correlation with the others; measured: lost ones have less, good ones more
 LEFT_OUT_SHARE = 0.4  # of the same: below, a slice not found counts for nothing; ends of the brain have more
 LEAST_MEDIAN = 0.5  # correlation of the median slice: below, all look alike or all are elsewhere, and none is judged
-ONE_SIDE = 0.85  # of the spread of the slices' normals along one axis: no other side tells what lies between them
 LEAST_SHARE = 0.2  # of the pixels of the stack's median slice: fewer fit anywhere
 LEAST_CONTRAST = 3.0  # noise standard deviations by which pixels differ: noise alone agrees with nothing
 FOUND_MM = 3.0  # a slice that agrees nearer than this was not far from where it belongs
@@ -97,13 +97,6 @@ def judge(slices: Slices, poses: Rigid) -> Placed:
         large=large,
         found=torch.zeros_like(large),
     )
-
-
-def seen_from_one_side(slices: Slices, poses: Rigid) -> bool:
-    """Whether nearly all slices are parallel in the head: then they see each other only through their own thickness."""
-    normals = (poses.rotation @ slices.normals[:, :, None])[:, :, 0]
-    normals = normals[slices.sum_per_slice(torch.ones_like(slices.values)) > 0]
-    return bool(torch.linalg.eigvalsh(normals.T @ normals / len(normals)).max() > ONE_SIDE)
 
 
 def _median(agreement: Tensor) -> float:

@@ -23,17 +23,19 @@ class Level:
     """Steps of the field at the final poses."""
 
 
-def levels(resolution_mm: float) -> tuple[Level, ...]:
+def levels(resolution_mm: float, *, one_side: bool = False) -> tuple[Level, ...]:
     """Stacks and their packages on a lattice near 3.2 mm, slices near 1.6 mm, then field and slices at the resolution.
 
     The coarse spacings stay near the same millimetres whatever the resolution, because the capture range is a matter
     of anatomy; they are the resolution times a power of two, so that each lattice refines the one before.
+    one_side: parallel slices hold each other so weakly through the plane that after half the rounds they wander.
     """
+    rounds = 12 if one_side else 24
     middle = resolution_mm * 2 ** max(0, doublings(1.6 / resolution_mm))
     return (
         Level(name="align stacks", spacing_mm=2 * middle, move="stack", rounds=10, steps=8, last_steps=0),
         Level(name="align packages", spacing_mm=2 * middle, move="package", rounds=6, steps=8, last_steps=0),
-        Level(name="align slices", spacing_mm=middle, move="slice", rounds=24, steps=8, last_steps=0),
+        Level(name="align slices", spacing_mm=middle, move="slice", rounds=rounds, steps=8, last_steps=0),
         Level(name="refine", spacing_mm=resolution_mm, move="slice", rounds=6, steps=12, last_steps=50),
     )
 
