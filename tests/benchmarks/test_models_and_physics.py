@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks import engine_page, limits, wrong_physics
+from benchmarks import engine_page, limits, models_page, wrong_physics
 from benchmarks.models import missing
 from fetalt2prep.sim import scan
 from fetalt2prep.sim.prescription import draw_prescription
@@ -17,19 +17,27 @@ from fetalt2prep.sim.truth import loglinear_t2, spin_echo
 
 def row(case: str, model: str, **more: object) -> dict[str, object]:
     misfit = [{"te_s": te, "mean_percent": 0.1, "rms_percent": 3.0, "departure_percent": 0.0} for te in (0.1, 0.2)]
-    one = {"case": case, "stacks": 3, "model": model, "wm": 20.0, "gm": 40.0, "ssim": [0.9, 0.8], "misfit": misfit}
-    return one | more
+    where = {"case": case, "resolution_mm": 0.8, "stacks": 3}
+    return where | {"model": model, "wm": 20.0, "gm": 40.0, "ssim": [0.9, 0.8], "misfit": misfit} | more
 
 
 def test_a_queue_goes_on_where_it_stopped() -> None:
-    wanted = [("ga24", 3, "sc"), ("ga24", 3, "decay"), ("ga24", 1, "decay")]
-    assert missing([row("ga24", "decay")], wanted) == [wanted[0], wanted[2]]
+    wanted = [("ga24", 0.8, 3, "sc"), ("ga24", 0.8, 3, "decay"), ("ga24", 0.8, 1, "decay"), ("ga24", 1.2, 3, "decay")]
+    assert missing([row("ga24", "decay")], wanted) == [wanted[0], *wanted[2:]]
 
 
 def test_table_of_models_has_a_column_each_and_says_what_was_not_run() -> None:
-    lines = engine_page.orderings([row("ga24", "decay"), row("ga24", "sc", wm=60.0), row("ga24", "mc", stacks=1)])
-    assert lines.splitlines()[2] == "| ga24 | 3 | 60.0 / 40.0, 0.850 | - | - | 20.0 / 40.0, 0.850 |"
-    assert lines.splitlines()[3] == "| ga24 | 1 | - | 20.0 / 40.0, 0.850 | - | - |"
+    lines = models_page.orderings([row("ga24", "decay"), row("ga24", "sc", wm=60.0), row("ga24", "mc", stacks=1)])
+    assert lines.splitlines()[2] == "| ga24 | 0.8 | 3 | 60.0 / 40.0, 0.850 | - | - | 20.0 / 40.0, 0.850 |"
+    assert lines.splitlines()[3] == "| ga24 | 0.8 | 1 | - | 20.0 / 40.0, 0.850 | - | - |"
+
+
+def test_models_are_paired_case_by_case_on_one_lattice() -> None:
+    runs = [row(f"fresh {n}", model, wm=wm) for n in (0, 1) for model, wm in (("mcreg", 10.0 + 20 * n), ("mc", 20.0))]
+    runs += [row("fresh 2", "mcreg"), row("fresh 3", "mc", resolution_mm=1.2), row("fresh 3", "mcreg")]
+    assert models_page.paired(runs).splitlines()[2:] == [
+        "| 3 | `mcreg` over `mc` | 2 | 1.00 (1.50), 1 | 1.00 (1.00), 0 | +0.000 |"
+    ]
 
 
 def test_table_of_wrong_physics_has_the_residual_of_every_echo() -> None:
