@@ -136,7 +136,7 @@ def test_another_scale_of_the_scanner_scales_the_echoes_and_leaves_t2(small, sma
     one = small_decay
     other = reconstruct([replace(stack, pixels=np.float32(factor) * stack.pixels) for stack in small], options())
     both = one.mask & other.mask
-    assert (one.mask ^ other.mask).mean() < 0.005  # poses of the last digit decide about a few points of the border
+    assert (one.mask ^ other.mask).mean() < 0.015  # poses of the last digit decide about a few points of the border
     pairs = {
         name: (getattr(one, name)[..., both], getattr(other, name)[..., both] / factor)
         for name in ("echoes", "residual")
