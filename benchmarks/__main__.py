@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks import (
     ablation,
+    blurred_truth,
     cases,
     denoisers,
     engine_page,
@@ -20,6 +21,6 @@ if __name__ == "__main__":
     cases.main([])
     models.main([])
     paper_tables.main(["--small", "--anew"])
-    for script in (ablation, limits, severe, scaling, left_out, denoisers, spoiled):
+    for script in (ablation, limits, blurred_truth, severe, scaling, left_out, denoisers, spoiled):
         script.main([])
     engine_page.main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from statistics import mean
 from typing import Any
 
 from benchmarks import ablation, blurred_truth, left_out, limits, models, models_page, scaling, severe, wrong_physics
@@ -54,7 +55,7 @@ def blur(rows: Any) -> str:
     out = []
     for fwhm_mm in blurred_truth.FWHM_MM:
         found = [of[name, fwhm_mm] for name in names]
-        out.append([f"{fwhm_mm}", *(f"{r['wm']:.1f} / {r['gm']:.1f}, {sum(r['ssim']) / 3:.3f}" for r in found)])
+        out.append([f"{fwhm_mm}", *(f"{r['wm']:.1f} / {r['gm']:.1f}, {mean(r['ssim']):.3f}" for r in found)])
     return table(["width (mm)", *names], out)
 
 
